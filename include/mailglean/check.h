@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Before anything is fetched: can both servers be reached and logged in to, and are they two? */
+#ifndef GLEAN_CHECK_H
+#define GLEAN_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mailglean/config.h>
+#include <mailglean/sync.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What one side of one account showed. Plain storage, no pointers. */
+struct glean_check_side {
+	bool tried;		/* false: the account has no such side */
+	struct glean_error error; /* status 0: login and listing went well */
+	char peer[64];		/* address and port connected to, e.g. "192.0.2.1:995" */
+	char tls_version[16];	/* "TLSv1.3", or "" */
+	char cipher[64];
+	char cert_names[256];	/* names and addresses the certificate carries */
+	char cert_issuer[256];
+	int64_t cert_expires_s;
+	char cert_pin[64];	/* "sha256:…", as pins = {} takes it */
+	char capabilities[512]; /* after login, separated by spaces; "" when CAPA is unknown there */
+	char auth[32];		/* how login was done */
+	int64_t messages;
+	int64_t bytes;
+	const char *uidl_quality; /* "good", "none", "repeated", "overlong", "numbers" */
+};
+
+struct glean_check {
+	const struct glean_account *account;
+	struct glean_check_side side[2];
+	char same[256];		/* why both are the same server or mailbox, or "" */
+	int64_t disk_free_bytes; /* where the store is or will be; -1: cannot tell */
+	bool clock_behind;	/* the clock is behind the newest check on record */
+};
+
+/*
+ * Log in to both servers of ACCOUNT, list, log out; nothing is fetched,
+ * deleted or recorded. RESULT is filled whatever happens; returns 0 or the
+ * graver status of both sides.
+ */
+GLEAN_API int glean_check_account(struct glean_check *result, const struct glean_account *account,
+				  const struct glean_callbacks *callbacks);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

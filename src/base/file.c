@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whole writes, and small files read whole. */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int glean_write_all(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int check_file(int fd, const char *path, bool private, struct glean_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return glean_fail(err, GLEAN_E_CONFIG, _("%s: cannot be examined"), path);
+	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+		return glean_fail(err, GLEAN_E_CONFIG, _("%s: is not a file"), path);
+	if (private && (st.st_mode & 077))
+		return glean_fail(err, GLEAN_E_CONFIG, _("%s: holds a password and others may read it; chmod 600 mends that"),
+				  path);
+	if (private && st.st_uid != geteuid() && st.st_uid != 0)
+		return glean_fail(err, GLEAN_E_CONFIG, _("%s: holds a password and belongs to another user"), path);
+	return 0;
+}
+
+int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private, struct glean_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char chunk[8192];
+	size_t total = 0;
+	ssize_t n;
+	int rc;
+
+	if (fd < 0) {
+		rc = glean_fail_errno(err, _("open %s"), path);
+		if (err)
+			err->status = GLEAN_E_CONFIG;
+		return rc == 0 ? 0 : GLEAN_E_CONFIG;
+	}
+	rc = check_file(fd, path, private, err);
+	while (rc == 0 && (n = read(fd, chunk, sizeof chunk)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			glean_fail_errno(err, _("read %s"), path);
+			if (err)
+				err->status = GLEAN_E_CONFIG;
+			rc = GLEAN_E_CONFIG;
+		} else if ((total += (size_t)n) > max) {
+			rc = glean_fail(err, GLEAN_E_CONFIG, _("%s: larger than %zu bytes"), path, max);
+		} else if (glean_buf_add(buf, chunk, (size_t)n) < 0) {
+			rc = glean_fail_memory(err);
+		}
+	}
+	glean_wipe(chunk, sizeof chunk);
+	close(fd);
+	return rc;
+}

@@ -1,0 +1,1 @@
+#include "drain/drain.h"

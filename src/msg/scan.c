@@ -1,0 +1,1 @@
+#include "msg/msg.h"

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One account's store: Maildir, ledger, lock; staging, the commit, receipts,
+ * and the evidence of checks. Calls on one store may come from two threads
+ * (the old and the new side); the store serialises what must be.
+ */
+#ifndef GLEAN_STORE_PRIVATE_H
+#define GLEAN_STORE_PRIVATE_H
+
+#include <mailglean/drain.h>
+#include <mailglean/store.h>
+
+#include "base/base.h"
+#include "drain/drain.h"
+
+struct glean_store;
+
+/*
+ * Open the store of ACCOUNT for a run, creating what is missing (0700, 0600),
+ * take its lock, and repair what an interrupted run left: rows with
+ * published = 0 are published again, staged files without a row are removed,
+ * a row whose file is nowhere is marked lost. Failures: GLEAN_E_TEMP (another
+ * process has it; the error says which), GLEAN_E_CREATE, GLEAN_E_IO,
+ * GLEAN_E_DATA (ledger damaged, or of a newer version). CONTEXT must outlive the store.
+ */
+int glean_store_open(struct glean_store **store, const struct glean_account *account,
+		     const struct glean_context *context, struct glean_error *err);
+
+/* Open only to read, without lock or repair; *STORE is NULL and 0 returned when there is none yet. */
+int glean_store_open_reader(struct glean_store **store, const struct glean_account *account, struct glean_error *err);
+
+void glean_store_close(struct glean_store *store);
+
+/* ---- listing: what a server shows against what is on record ---- */
+
+/* One listed message; the first part is given, the second filled in by glean_store_observe(). */
+struct glean_seen {
+	const char *uidl;	/* unique-id or substitute; NULL: unknown, to be found out by content */
+	int64_t size_bytes;	/* as announced */
+
+	int64_t arrival;	/* row of the ledger; 0 for uidl NULL and in a dry run for a new one */
+	bool fresh;		/* never listed before */
+	bool stored;		/* durable and published */
+	int64_t stored_s;
+	bool unconfirmed;	/* a DELE of an earlier session was accepted or may have been, yet it is listed */
+	bool returned;		/* it had been seen to be gone */
+	int64_t retry_s;	/* set aside: not to be tried before this time; 0: not set aside */
+};
+
+struct glean_observed {
+	int64_t confirmed;	/* deletions now seen to be gone */
+	int64_t vanished;	/* listed once, gone now, never stored */
+	bool renumbered;	/* messages were here, and none of their unique-ids is: changed wholesale */
+};
+
+/*
+ * Record one clean listing of SIDE at NOW_S in one durable transaction: new
+ * arrivals, arrivals that are gone. Fills SEEN. A known unique-id with another
+ * announced size, or one that had been confirmed gone, is a new arrival
+ * (returned is set for the latter). RECORD false: look only (dry run, check).
+ */
+int glean_store_observe(struct glean_store *store, enum glean_side side, struct glean_seen *seen, size_t count,
+			int64_t now_s, bool record, struct glean_observed *observed, struct glean_error *err);
+
+/* ---- staging: one message on its way into Maildir/tmp ---- */
+
+struct glean_staged;
+
+/* Begin a file. *STAGED is the caller's until added to a batch or dropped. */
+int glean_staged_begin(struct glean_store *store, struct glean_staged **staged, struct glean_error *err);
+int glean_staged_write(struct glean_staged *staged, const void *data, size_t size, struct glean_error *err);
+/* All is written: identity known, file still not durable. */
+int glean_staged_end(struct glean_staged *staged, struct glean_error *err);
+/* Forget it and remove its file. NULL is allowed. */
+void glean_staged_drop(struct glean_staged *staged);
+
+/* ---- the commit ---- */
+
+/* One message of a batch. */
+struct glean_entry {
+	struct glean_staged *staged; /* consumed by the commit */
+	int64_t arrival;	/* 0: uidl unknown, the commit finds or makes the row */
+	int64_t announced_bytes;
+	int64_t octets;		/* sent by the server */
+	size_t index;		/* the caller's */
+};
+
+/* Far fewer octets came than were announced: stored, but not yet to be deleted. */
+#define GLEAN_SHORT(announced, octets) ((octets) < (announced) - (announced) / 8 - 512)
+
+/*
+ * What became of one entry. Only the store makes receipts; holding one means
+ * that the bytes, their name and the row are durable.
+ */
+struct glean_receipt {
+	size_t index;
+	int64_t arrival;
+	int64_t message;	/* row of the message it is, or was merged into */
+	bool duplicate;		/* merged into a message already here */
+	bool variant;		/* new, though its Message-ID was here */
+	bool restored;		/* it is an earlier arrival of this server under another unique-id */
+	bool may_delete;	/* false: far fewer octets came than were announced, fetch once more */
+	char message_id[256];	/* printable, for findings */
+	char path[128];		/* of the stored file, relative to the account's folder */
+};
+
+/*
+ * Make the COUNT ENTRIES of SIDE durable and visible (design: the commit).
+ * RECEIPTS has room for COUNT and is filled in the order of ENTRIES. All
+ * staged messages are consumed, also on failure; on failure nothing of the
+ * batch may be deleted from the server. Two sides may commit at once.
+ */
+int glean_store_commit(struct glean_store *store, enum glean_side side, struct glean_entry *entries, size_t count,
+		       int64_t now_s, struct glean_receipt *receipts, struct glean_error *err);
+
+/* Set ARRIVAL aside after a failed fetch: REASON, and a growing pause. *RETRY_S (may be NULL) gets the time of the next try. */
+int glean_store_set_aside(struct glean_store *store, int64_t arrival, const char *reason, int64_t now_s,
+			  int64_t *retry_s, struct glean_error *err);
+
+/* ---- deletion ---- */
+
+/* Durable before the first DELE is sent: these are about to be deleted. */
+int glean_store_deleting(struct glean_store *store, const int64_t *arrivals, size_t count, int64_t now_s,
+			 struct glean_error *err);
+
+/* QUIT was answered +OK after these were accepted. */
+int glean_store_deleted(struct glean_store *store, const int64_t *arrivals, size_t count, int64_t now_s,
+			struct glean_error *err);
+
+/*
+ * Is a message listed now on both sides with the same unique-id and the same
+ * bytes? *SAME: it is one mailbox. *OPEN: how many unique-ids listed on both sides cannot be compared
+ * yet, because one of the two is not stored.
+ */
+int glean_store_same_mailbox(struct glean_store *store, bool *same, int64_t *open, struct glean_error *err);
+
+/* Has SIDE ever been listed cleanly? */
+int glean_store_was_listed(struct glean_store *store, enum glean_side side, bool *listed, struct glean_error *err);
+
+/* Why nothing is deleted, for status; "" when nothing stands against it. */
+int glean_store_guard(struct glean_store *store, const char *reason, struct glean_error *err);
+
+/* ---- evidence ---- */
+
+/* How one session of one side ended. */
+struct glean_check_result {
+	bool clean;
+	bool empty;
+	bool arrived;
+	int64_t listed;
+	const char *reason;	/* why it is not clean, or NULL */
+};
+
+/*
+ * Record a check of SIDE at NOW_S. A clean check with a clock behind the
+ * newest one on record is recorded as not clean, and *CLOCK_BEHIND set. For
+ * the old side the machine is stepped and, when it turned, the hook of RULES
+ * is queued in the same transaction.
+ */
+int glean_store_checked(struct glean_store *store, enum glean_side side, const struct glean_check_result *result,
+			const struct glean_quiet_rules *rules, int64_t now_s, bool *clock_behind,
+			struct glean_error *err);
+
+/* A hook that is due: "drained" or "straggler", with the JSON for its standard input. */
+struct glean_hook {
+	int64_t id;
+	char kind[16];
+	char *json;
+};
+
+/* The oldest hook not yet done: 1 and HOOK filled (json is the caller's, by free()), 0: none, negative: failed. */
+int glean_store_next_hook(struct glean_store *store, int64_t after_id, struct glean_hook *hook, struct glean_error *err);
+int glean_store_hook_done(struct glean_store *store, int64_t id, int64_t now_s, struct glean_error *err);
+
+#endif
