@@ -16,12 +16,12 @@ extern "C" {
 
 /* What one side of one account showed. Plain storage, no pointers. */
 struct glean_check_side {
-	bool tried;		/* false: the account has no such side */
+	bool tried;		  /* false: the account has no such side */
 	struct glean_error error; /* status 0: login and listing went well */
-	char peer[64];		/* address and port connected to, e.g. "192.0.2.1:995" */
-	char tls_version[16];	/* "TLSv1.3", or "" */
+	char peer[64];		  /* address and port connected to, e.g. "192.0.2.1:995" */
+	char tls_version[16];	  /* "TLSv1.3", or "" */
 	char cipher[64];
-	char cert_names[256];	/* names and addresses the certificate carries */
+	char cert_names[256]; /* names and addresses the certificate carries */
 	char cert_issuer[256];
 	int64_t cert_expires_s;
 	char cert_pin[64];	/* "sha256:…", as pins = {} takes it */
@@ -35,15 +35,17 @@ struct glean_check_side {
 struct glean_check {
 	const struct glean_account *account;
 	struct glean_check_side side[2];
-	char same[256];		/* why both are the same server or mailbox, or "" */
+	char same[256];		 /* why both are the same server or mailbox, or "" */
 	int64_t disk_free_bytes; /* where the store is or will be; -1: cannot tell */
-	bool clock_behind;	/* the clock is behind the newest check on record */
+	bool clock_behind;	 /* the clock is behind the newest check on record */
 };
 
 /*
- * Log in to both servers of ACCOUNT, list, log out; nothing is fetched,
- * deleted or recorded. RESULT is filled whatever happens; returns 0 or the
- * graver status of both sides.
+ * Log in to both servers of ACCOUNT, list, log out; nothing is stored, deleted
+ * or recorded. Where both list the same unique-id, a few of those messages are
+ * read to see whether it is one mailbox. Of CALLBACKS (may be NULL) event gets
+ * LOG only. RESULT is filled whatever happens; returns 0 or the graver status
+ * of both sides.
  */
 GLEAN_API int glean_check_account(struct glean_check *result, const struct glean_account *account,
 				  const struct glean_callbacks *callbacks);

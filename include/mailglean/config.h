@@ -50,29 +50,29 @@ enum glean_switch {
 
 /* One server of one account. All strings belong to the configuration. */
 struct glean_server {
-	bool present;		  /* the account has this side */
-	const char *address;	  /* IP literal to connect to, or NULL: resolve host */
-	const char *host;	  /* name, or NULL */
+	bool present;	     /* the account has this side */
+	const char *address; /* IP literal to connect to, or NULL: resolve host */
+	const char *host;    /* name, or NULL */
 	uint16_t port;
 	enum glean_tls tls;
-	const char *tls_name;	  /* name the certificate must carry, or NULL: host, or the address */
+	const char *tls_name;	   /* name the certificate must carry, or NULL: host, or the address */
 	const uint8_t (*pins)[32]; /* SHA-256 of acceptable public keys (SPKI) */
 	size_t n_pins;
-	const char *ca_file;	  /* PEM file of trusted issuers instead of the system's, or NULL */
-	bool tls_legacy;	  /* TLS 1.0 and 1.1 and old ciphers are permitted */
+	const char *ca_file; /* PEM file of trusted issuers instead of the system's, or NULL */
+	bool tls_legacy;     /* TLS 1.0 and 1.1 and old ciphers are permitted */
 	const char *user;
-	const char *password;	  /* exactly one of these, or none: ask */
+	const char *password; /* exactly one of these, or none: ask */
 	const char *password_command;
 	const char *password_file;
 	const char *token_command; /* prints an OAuth 2.0 access token */
 	enum glean_auth auth;
-	int64_t delete_after_s;	  /* GLEAN_DELETE_NEVER, GLEAN_DELETE_STORED, or seconds after it was stored */
+	int64_t delete_after_s; /* GLEAN_DELETE_NEVER, GLEAN_DELETE_STORED, or seconds after it was stored */
 	int64_t connect_timeout_s; /* for one connection attempt, TLS included */
-	int64_t timeout_s;	  /* of silence */
+	int64_t timeout_s;	   /* of silence */
 	int64_t session_timeout_s; /* for the whole session */
 	enum glean_switch pipeline;
-	int max_connections;	  /* to this server, over all accounts of a run */
-	const char *where;	  /* "FILE:LINE" of this side's section, for messages */
+	int max_connections; /* to this server, over all accounts of a run */
+	const char *where;   /* "FILE:LINE" of this side's section, for messages */
 };
 
 /* How long "stayed empty" is (see mailglean/drain.h). */
@@ -80,8 +80,8 @@ struct glean_quiet_rules {
 	int64_t window_s;
 	int64_t grace_s;
 	int64_t max_gap_s;
-	int days_seen;		 /* at least 1 */
-	const char *on_drained;	 /* command, or NULL */
+	int days_seen;		  /* at least 1 */
+	const char *on_drained;	  /* command, or NULL */
 	const char *on_straggler; /* command, or NULL */
 };
 
@@ -92,7 +92,8 @@ enum glean_dedupe {
 
 struct glean_account {
 	const char *name;      /* e.g. "taro@example.jp" */
-	const char *store_dir; /* STORE/ACCOUNT, absolute; the account's name with '/', leading '.' and controls escaped */
+	const char *store_dir; /* STORE/ACCOUNT, absolute; the account's name with '/', leading '.' and
+				  controls escaped */
 	const char *where;     /* "FILE:LINE" */
 	enum glean_dedupe dedupe;
 	struct glean_server server[2]; /* by enum glean_side */

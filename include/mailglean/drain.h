@@ -24,30 +24,30 @@ GLEAN_API const char *glean_drain_state_name(enum glean_drain_state state);
 
 /* How the last session of one side went, and what is known to be there. */
 struct glean_side_status {
-	int64_t last_clean_s;	/* Unix time of the last clean check, 0: none */
-	int64_t last_try_s;	/* of the last check, clean or not, 0: none */
-	char last_error[512];	/* why the last check was not clean, or "" */
-	int64_t listed;		/* messages on the server at the last listing */
-	int64_t not_stored;	/* of these, still to be fetched */
-	int64_t set_aside;	/* of these, tried in vain; they are tried again later */
-	int64_t to_delete;	/* stored, and deletion is due or waited for */
-	int64_t unconfirmed;	/* deletion sent, not yet seen to be gone */
-	int64_t arrivals;	/* messages ever listed there */
-	int64_t vanished;	/* listed once, gone before they could be stored */
+	int64_t last_clean_s; /* Unix time of the last clean check, 0: none */
+	int64_t last_try_s;   /* of the last check, clean or not, 0: none */
+	char last_error[512]; /* why the last check was not clean, or "" */
+	int64_t listed;	      /* messages on the server at the last listing */
+	int64_t not_stored;   /* of these, still to be fetched */
+	int64_t set_aside;    /* of these, tried in vain; they are tried again later */
+	int64_t to_delete;    /* stored, and deletion is due or waited for */
+	int64_t unconfirmed;  /* deletion sent, not yet seen to be gone */
+	int64_t arrivals;     /* messages ever listed there */
+	int64_t vanished;     /* listed once, gone before they could be stored */
 };
 
 struct glean_account_status {
 	enum glean_drain_state state;
-	int64_t quiet_since_s;	/* Unix time of the first empty check of this quiet time, 0: not quiet */
-	int64_t last_mail_s;	/* when mail was last seen to arrive at the old server, 0: never */
-	int64_t due_s;		/* earliest time at which drained can be said, 0: not foreseeable */
-	int days_seen;		/* different days (UTC) with an empty check in this quiet time */
+	int64_t quiet_since_s; /* Unix time of the first empty check of this quiet time, 0: not quiet */
+	int64_t last_mail_s;   /* when mail was last seen to arrive at the old server, 0: never */
+	int64_t due_s;	       /* earliest time at which drained can be said, 0: not foreseeable */
+	int days_seen;	       /* different days (UTC) with an empty check in this quiet time */
 	int days_needed;
-	bool clock_behind;	/* the clock is behind the newest check on record */
-	int64_t messages;	/* distinct messages stored */
-	int64_t duplicates;	/* arrivals that were merged into one already here */
-	int64_t variants;	/* messages kept although their Message-ID was here already */
-	char guard[256];	/* why nothing is deleted (same server or mailbox), or "" */
+	bool clock_behind;  /* the clock is behind the newest check on record */
+	int64_t messages;   /* distinct messages stored */
+	int64_t duplicates; /* arrivals that were merged into one already here */
+	int64_t variants;   /* messages kept although their Message-ID was here already */
+	char guard[256];    /* why nothing is deleted (same server or mailbox), or "" */
 	struct glean_side_status side[2];
 };
 

@@ -34,9 +34,9 @@ enum glean_status {
 /* One failure. Plain storage of the caller's: nothing to free, copied freely. */
 struct glean_error {
 	enum glean_status status;
-	int sys_errno;	  /* errno of the failed call, or 0 */
-	char text[1024];  /* one sentence, UTF-8, no line end, no control character */
-	char reply[512];  /* the server's reply line that caused it, made printable; or "" */
+	int sys_errno;	 /* errno of the failed call, or 0 */
+	char text[1024]; /* one sentence, UTF-8, no line end, no control character */
+	char reply[512]; /* the server's reply line that caused it, made printable; or "" */
 };
 
 /*

@@ -15,14 +15,14 @@ extern "C" {
 struct glean_message {
 	int64_t id;		/* stable within the account */
 	const char *path;	/* of the file, relative to the account's folder; NULL: removed here since */
-	const char *message_id;	/* as written in the message, or NULL */
+	const char *message_id; /* as written in the message, or NULL */
 	int64_t size_bytes;	/* of the stored file */
 	int64_t stored_s;	/* Unix time */
 	int64_t date_s;		/* of the Date field, 0: none or unreadable */
 	const char *from;	/* decoded to UTF-8, control characters made visible; "" when there is none */
 	const char *subject;
-	unsigned arrivals[2];	/* how often it arrived at the old and at the new server */
-	int64_t variant_of;	/* id of the message with the same Message-ID that came first, or 0 */
+	unsigned arrivals[2]; /* how often it arrived at the old and at the new server */
+	int64_t variant_of;   /* id of the message with the same Message-ID that came first, or 0 */
 };
 
 /* Return 0 to go on; anything else ends the walk and is returned by it. */

@@ -60,38 +60,42 @@ struct glean_counts {
 /* Strings and pointers live until the callback returns. */
 struct glean_event {
 	enum glean_event_kind kind;
-	enum glean_log_level level;	/* LOG */
+	enum glean_log_level level; /* LOG */
 	const struct glean_account *account;
-	int side;			/* enum glean_side, or -1: the account as a whole */
-	const char *text;		/* LOG, FINDING; else NULL */
+	int side;	  /* enum glean_side, or -1: the account as a whole */
+	const char *text; /* LOG, FINDING; else NULL */
 	int64_t messages, to_fetch, done, bytes, bytes_total; /* LISTED, PROGRESS; octets as listed */
 	enum glean_finding finding;
-	const char *uidl;		/* FINDING, or NULL */
-	const char *message_id;		/* FINDING, or NULL */
-	const char *path;		/* FINDING, or NULL */
-	const struct glean_counts *counts; /* SIDE: of that side; ACCOUNT: of both */
-	const struct glean_error *error;   /* SIDE, ACCOUNT: why it failed, or NULL */
+	const char *uidl;			   /* FINDING, or NULL */
+	const char *message_id;			   /* FINDING, or NULL */
+	const char *path;			   /* FINDING, or NULL */
+	const struct glean_counts *counts;	   /* SIDE: of that side; ACCOUNT: of both */
+	const struct glean_error *error;	   /* SIDE, ACCOUNT: why it failed, or NULL */
 	const struct glean_account_status *status; /* ACCOUNT, or NULL when it could not be read */
 };
 
 /*
- * The caller's part in a run. Callbacks may come from other threads, but
- * never two at a time within one run. Each may be NULL.
+ * The caller's part in a run. Each may be NULL. They are called from threads
+ * of the run: event never twice at a time, password neither; cancelled and
+ * now at any time, also beside the others.
  */
 struct glean_callbacks {
 	/* Something happened. */
 	void (*event)(const struct glean_event *event, void *user);
-	/* Asked often, also while waiting for a server: true ends the run cleanly, keeping what was received. */
+	/* Asked often, also while waiting for a server: true ends the run cleanly, keeping what was received.
+	 */
 	bool (*cancelled)(void *user);
 	/*
 	 * Where the configuration names no password: write it with its NUL
 	 * into PASSWORD (SIZE bytes) and return 0. The library wipes it.
 	 */
-	int (*password)(const struct glean_account *account, enum glean_side side, char *password, size_t size,
-			void *user);
+	int (*password)(const struct glean_account *account, enum glean_side side, char *password,
+			size_t size, void *user);
 	/* Unix time in seconds; NULL: the system's clock. */
 	int64_t (*now)(void *user);
 	void *user;
+	/* LOG events of GLEAN_LOG_DIALOGUE are wanted; without it they are not made. */
+	bool want_dialogue;
 };
 
 #define GLEAN_PASSWORD_MAX 65536

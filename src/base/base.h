@@ -23,9 +23,11 @@ const char *glean_translate(const char *msgid) __attribute__((format_arg(1)));
 
 /* ---- errors: fill ERR (NULL is allowed) and return STATUS ---- */
 
-int glean_fail(struct glean_error *err, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int glean_fail(struct glean_error *err, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-/* The same with errno's text behind the sentence. EACCES, EEXIST … of a creation are the caller's to name with glean_fail(). */
+/* The same with errno's text behind the sentence. EACCES, EEXIST … of a creation are the caller's to name
+ * with glean_fail(). */
 int glean_fail_errno(struct glean_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Out of memory: GLEAN_E_IO. */
@@ -35,7 +37,8 @@ int glean_fail_memory(struct glean_error *err);
 void glean_error_reply(struct glean_error *err, const char *line, size_t size);
 
 /* Put "CONTEXT: " before the sentence in ERR; returns its status. */
-int glean_error_prefix(struct glean_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int glean_error_prefix(struct glean_error *err, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* ---- the caller: who hears, who may stop, what time it is ---- */
 
@@ -83,7 +86,8 @@ void glean_hex(char *hex, const uint8_t *data, size_t size);
  */
 void glean_printable(char *dst, size_t dst_size, const char *text, size_t size);
 
-/* The next UTF-8 character at TEXT: its length, and the code point in *C; 0: not valid UTF-8 there, or SIZE is 0. */
+/* The next UTF-8 character at TEXT: its length, and the code point in *C; 0: not valid UTF-8 there, or SIZE
+ * is 0. */
 size_t glean_utf8_next(uint32_t *c, const char *text, size_t size);
 
 /* The edit distance is small enough that CANDIDATE may be what WORD was meant to be. */
@@ -114,7 +118,8 @@ int glean_write_all(int fd, const void *data, size_t size);
  * Failures: GLEAN_E_CONFIG. PRIVATE: refuse a file that others than its owner
  * may read, or that belongs neither to this user nor to root.
  */
-int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private, struct glean_error *err);
+int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private,
+		    struct glean_error *err);
 
 /* ---- commands ---- */
 
@@ -126,7 +131,8 @@ int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool pr
  * code not 0, too much output), GLEAN_E_TEMP (time, cancelled). Errors name
  * WHAT, never the command's output.
  */
-int glean_run_command(const char *what, const char *command, const char *input, struct glean_buf *output, size_t max,
-		      int timeout_s, const struct glean_context *context, struct glean_error *err);
+int glean_run_command(const char *what, const char *command, const char *input, struct glean_buf *output,
+		      size_t max, int timeout_s, const struct glean_context *context,
+		      struct glean_error *err);
 
 #endif

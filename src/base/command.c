@@ -112,13 +112,14 @@ static int collect(struct child *child, const char *what, struct glean_buf *outp
 	return rc;
 }
 
-static int talk(struct child *child, const char *what, const char *input, struct glean_buf *output, size_t max,
-		int64_t deadline_ms, const struct glean_context *context, struct glean_error *err)
+static int talk(struct child *child, const char *what, const char *input, struct glean_buf *output,
+		size_t max, int64_t deadline_ms, const struct glean_context *context, struct glean_error *err)
 {
 	int rc = 1;
 
 	while (rc > 0) {
-		struct pollfd fds[2] = { { .fd = child->out, .events = POLLIN }, { .fd = -1, .events = POLLOUT } };
+		struct pollfd fds[2] = { { .fd = child->out, .events = POLLIN },
+					 { .fd = -1, .events = POLLOUT } };
 
 		if (input && !*input)
 			input = NULL;
@@ -139,7 +140,8 @@ static int talk(struct child *child, const char *what, const char *input, struct
 	return rc;
 }
 
-static int end_child(struct child *child, const char *what, int64_t deadline_ms, int rc, struct glean_error *err)
+static int end_child(struct child *child, const char *what, int64_t deadline_ms, int rc,
+		     struct glean_error *err)
 {
 	int wait_status = 0;
 	pid_t ended;
@@ -162,18 +164,19 @@ static int end_child(struct child *child, const char *what, int64_t deadline_ms,
 		return rc;
 	}
 	if (WIFSIGNALED(wait_status))
-		return glean_fail(err, GLEAN_E_CONFIG, _("%s: ended by signal %d"), what, WTERMSIG(wait_status));
+		return glean_fail(err, GLEAN_E_CONFIG, _("%s: ended by signal %d"), what,
+				  WTERMSIG(wait_status));
 	if (WEXITSTATUS(wait_status) != 0)
 		return glean_fail(err, GLEAN_E_CONFIG, _("%s: failed with exit code %d"), what,
 				  WEXITSTATUS(wait_status));
 	return 0;
 }
 
-int glean_run_command(const char *what, const char *command, const char *input, struct glean_buf *output, size_t max,
-		      int timeout_s, const struct glean_context *context, struct glean_error *err)
+int glean_run_command(const char *what, const char *command, const char *input, struct glean_buf *output,
+		      size_t max, int timeout_s, const struct glean_context *context, struct glean_error *err)
 {
 	int64_t deadline_ms = glean_monotonic_ms() + (int64_t)timeout_s * 1000;
-	struct child child;
+	struct child child = { .pid = -1, .in = -1, .out = -1 };
 	int rc = start_child(&child, what, command, err);
 
 	if (rc < 0)

@@ -33,14 +33,17 @@ static int check_file(int fd, const char *path, bool private, struct glean_error
 	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return glean_fail(err, GLEAN_E_CONFIG, _("%s: is not a file"), path);
 	if (private && (st.st_mode & 077))
-		return glean_fail(err, GLEAN_E_CONFIG, _("%s: holds a password and others may read it; chmod 600 mends that"),
+		return glean_fail(err, GLEAN_E_CONFIG,
+				  _("%s: holds a password and others may read it; chmod 600 mends that"),
 				  path);
 	if (private && st.st_uid != geteuid() && st.st_uid != 0)
-		return glean_fail(err, GLEAN_E_CONFIG, _("%s: holds a password and belongs to another user"), path);
+		return glean_fail(err, GLEAN_E_CONFIG, _("%s: holds a password and belongs to another user"),
+				  path);
 	return 0;
 }
 
-int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private, struct glean_error *err)
+int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private,
+		    struct glean_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char chunk[8192];

@@ -15,7 +15,8 @@
 /* Messages in one mailbox: the largest seen in bench runs is 1,000,000; beyond this a listing is a flood. */
 #define GLEAN_LISTING_MAX 4000000
 
-/* Octets of one line of LIST or UIDL: number, space, 70 octets, line end; generous for servers that add words. */
+/* Octets of one line of LIST or UIDL: number, space, 70 octets, line end; generous for servers that add
+ * words. */
 #define GLEAN_LISTING_LINE_MAX 512
 
 /* Octets of one message: RFC 1939 sets none. A server that sends for ever is cut here (16 GiB). */
@@ -49,6 +50,9 @@
 /* Seconds for a password command (people type a passphrase there) and for a hook. */
 #define GLEAN_SECRET_TIMEOUT_S 120
 #define GLEAN_HOOK_TIMEOUT_S 300
+
+/* TLS octets without any of the application's in between: a handshake has below 110 KB, a record 17 KB. */
+#define GLEAN_TLS_IDLE_MAX (1024 * 1024)
 
 /* How often a wait looks whether it was cancelled. */
 #define GLEAN_CANCEL_POLL_MS 200

@@ -14,8 +14,11 @@ size_t glean_utf8_next(uint32_t *c, const char *text, size_t size)
 
 	if (size == 0)
 		return 0;
-	n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-		: s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+	n = s[0] < 0x80			  ? 1
+	    : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+	    : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+	    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+					  : 0;
 	if (n == 0 || n > size)
 		return 0;
 	*c = n == 1 ? s[0] : s[0] & (0x7fu >> n);

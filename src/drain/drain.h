@@ -12,9 +12,9 @@
  * it. Times are Unix seconds, first_s <= last_s.
  */
 struct glean_evidence {
-	bool clean;	    /* false: login, listing or QUIT failed; it says nothing */
-	bool empty;	    /* nothing listed, or (delete = never) nothing that is not stored */
-	bool arrived;	    /* something was listed that was not listed before */
+	bool clean;   /* false: login, listing or QUIT failed; it says nothing */
+	bool empty;   /* nothing listed, or (delete = never) nothing that is not stored */
+	bool arrived; /* something was listed that was not listed before */
 	int64_t first_s, last_s;
 	int64_t widest_gap_s; /* between neighbouring checks within the run; 0: it is one check */
 };
@@ -39,8 +39,8 @@ bool glean_drain_step(struct glean_drain *drain, const struct glean_quiet_rules 
 		      const struct glean_evidence *evidence);
 
 /* The state at NOW_S. A NOW_S before last_clean_s is taken for last_clean_s. */
-enum glean_drain_state glean_drain_state(const struct glean_drain *drain, const struct glean_quiet_rules *rules,
-					 int64_t now_s);
+enum glean_drain_state glean_drain_state(const struct glean_drain *drain,
+					 const struct glean_quiet_rules *rules, int64_t now_s);
 
 /* The earliest time at which drained can be said if checks go on and stay empty; 0: not empty now. */
 int64_t glean_drain_due_s(const struct glean_drain *drain, const struct glean_quiet_rules *rules);

@@ -96,6 +96,7 @@ struct glean_receipt {
 	size_t index;
 	int64_t arrival;
 	int64_t message;	/* row of the message it is, or was merged into */
+	int64_t stored_s;	/* when this arrival was first stored */
 	bool duplicate;		/* merged into a message already here */
 	bool variant;		/* new, though its Message-ID was here */
 	bool restored;		/* it is an earlier arrival of this server under another unique-id */
@@ -142,18 +143,22 @@ int glean_store_guard(struct glean_store *store, const char *reason, struct glea
 
 /* ---- evidence ---- */
 
-/* How one session of one side ended. */
+/*
+ * How one session of one side ended. Whether mail arrived is the store's to
+ * know: any arrival first listed since the last clean check, also in a session
+ * that failed afterwards.
+ */
 struct glean_check_result {
 	bool clean;
 	bool empty;
-	bool arrived;
 	int64_t listed;
 	const char *reason;	/* why it is not clean, or NULL */
 };
 
 /*
  * Record a check of SIDE at NOW_S. A clean check with a clock behind the
- * newest one on record is recorded as not clean, and *CLOCK_BEHIND set. For
+ * newest one on record is recorded as not clean, and *CLOCK_BEHIND set. A check
+ * extends the row before it only when the gap is within max_gap_s of RULES. For
  * the old side the machine is stepped and, when it turned, the hook of RULES
  * is queued in the same transaction.
  */
