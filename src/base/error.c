@@ -49,7 +49,8 @@ const char *glean_status_name(int status)
 	return statuses[status_rank(status)].name;
 }
 
-static int fail(struct glean_error *err, int status, int sys_errno, const char *format, va_list ap)
+__attribute__((format(printf, 4, 0))) static int fail(struct glean_error *err, int status, int sys_errno,
+						      const char *format, va_list ap)
 {
 	char raw[sizeof err->text];
 	int n;

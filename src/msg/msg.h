@@ -7,21 +7,51 @@
 
 /*
  * The identity of one message as stored (LF line ends), by contract section 3.
+ * All of it is the same however the message was cut into pieces, and all but
+ * raw, loose and size_bytes whether lines end in LF or CRLF.
  *
- * key: with a Message-ID, its normalised value (comments and white space taken
- * out, case kept, of several fields the first; a key above
- * GLEAN_MESSAGE_ID_MAX is replaced by "sha256:" and hexadecimal digits); else "".
+ * Header and body. The header ends at its first empty line; or, where none
+ * comes, before the first line that begins behind GLEAN_HEADER_MAX octets:
+ * what follows is body. CRs before a line end belong to the line end, also at
+ * the end of the message. A line that begins with a space or tab continues the
+ * field before it. A line that is no field does not end the header, but its
+ * octets count as content ("From " at the top excepted). A field's name is compared without case, white
+ * space may stand before its colon, and both stand within the first 64 octets
+ * of the line. A value is unfolded (the line ends go, white space stays) and
+ * white space at both ends is taken off.
  *
- * content: SHA-256 over "FIELD:" value "\n" of the fields From, Date, To, Cc
- * and Subject (that order; several of one name in order of appearance; names
- * in lower case; values unfolded, white space at both ends taken off), an
- * empty line, and the body with CRLF as LF and trailing empty lines dropped.
+ * key: of the first Message-ID field, the value without comments and without
+ * white space outside quoted strings; case is kept, angle brackets are not
+ * asked for. "" when there is no such field or nothing is left of its value,
+ * even if a second field follows. A value longer than GLEAN_MESSAGE_ID_MAX,
+ * with control characters, not in UTF-8, or beginning with "sha256:" becomes
+ * "sha256:" and the hexadecimal digits of the value's SHA-256.
+ *
+ * content: SHA-256 over, for each of From, Date, To, Cc and Subject in this
+ * order: the name in lower case, ":", the number of such fields (8 octets, big
+ * end first), and the chain of their values in order of appearance. The chain
+ * is 32 zeros at first, and after each field SHA-256(chain, value), where 257
+ * or more spaces and tabs in a row within the value are represented by "\n" and
+ * their SHA-256. Lines of the header that are no fields follow in the same
+ * form, with an empty name, if there are any. Behind these stands the SHA-256 of the body in
+ * normal form: CRs before line ends dropped, empty lines at the end dropped,
+ * the last line ended by "\n"; the normal form of an empty or missing body is
+ * empty. No octet of these fields and of the body is left out, however long
+ * they are. The digest holds Date and From, so it serves as key by itself.
+ *
+ * loose: equal when every octet is equal but for the fields Status, X-Status,
+ * X-UIDL, X-UID, X-Keywords, X-IMAP, X-IMAPbase, X-Mozilla-Status,
+ * X-Mozilla-Status2, X-Mozilla-Keys, Content-Length and Lines of the header.
+ *
+ * raw: equal when every octet is equal. Neither is the SHA-256 of the file:
+ * both are made of the digests of the header, of the body in normal form, and
+ * of what the normal form leaves out, so that the body is digested once.
  */
 struct glean_identity {
 	char key[GLEAN_MESSAGE_ID_MAX + 1];
 	uint8_t content[GLEAN_SHA256_SIZE];
-	uint8_t raw[GLEAN_SHA256_SIZE];	  /* every octet as stored */
-	uint8_t loose[GLEAN_SHA256_SIZE]; /* the same without header fields that servers add between sessions */
+	uint8_t raw[GLEAN_SHA256_SIZE];
+	uint8_t loose[GLEAN_SHA256_SIZE];
 	int64_t size_bytes;		  /* as stored */
 	int64_t date_s;			  /* of the Date field, 0: none or unreadable */
 	/* First occurrence each, unfolded, as sent (maybe not UTF-8), cut at GLEAN_FIELD_MAX; size 0: none. */
@@ -50,19 +80,24 @@ void glean_scan_destroy(struct glean_scan *scan);
 
 /*
  * A header field's raw value as a person reads it: RFC 2047 words decoded
- * (adjacent words of one charset joined before conversion), charsets mapped as
- * Japanese mail needs it, raw 8-bit text as UTF-8 if valid, else CP932.
+ * wherever they stand (adjacent words of one charset joined before conversion),
+ * charsets mapped as Japanese mail needs it, raw ISO-2022-JP understood, raw
+ * 8-bit text as UTF-8 if valid, else CP932. A word without its end is shown as it is.
  * DST is valid UTF-8 made safe by glean_printable().
  */
 void glean_decode_field(char *dst, size_t dst_size, const char *raw, size_t size);
 
 /*
  * SIZE octets of CHARSET as UTF-8, appended to OUT; what cannot be converted
- * becomes U+FFFD. Unknown charsets are read as UTF-8. 0, or GLEAN_E_IO.
+ * becomes U+FFFD. Labels mean what mail programs take them for (shift_jis is
+ * CP932, iso-8859-1 is CP1252 …). Unknown charsets are read as UTF-8. 0, or GLEAN_E_IO.
  */
 int glean_charset_convert(struct glean_buf *out, const char *charset, const char *data, size_t size);
 
-/* An RFC 5322 date (obsolete forms and missing zones too) as Unix time; 0: unreadable or out of range 1970…9999. */
+/*
+ * An RFC 5322 date as Unix time; 0: unreadable or out of range 1970…9999. Obsolete forms are read too,
+ * and so are "GMT+0900", ctime's order, a missing zone (as UTC) and a missing time (as midnight).
+ */
 int64_t glean_date_parse(const char *text, size_t size);
 
 #endif
