@@ -13,14 +13,14 @@ struct glean_conn;
 
 /* What is at the other end. */
 struct glean_peer {
-	char address[48];	/* IP literal */
+	char address[48]; /* IP literal */
 	uint16_t port;
-	char tls_version[16];	/* "TLSv1.3"; "" without TLS */
+	char tls_version[16]; /* "TLSv1.3"; "" without TLS */
 	char cipher[64];
-	char cert_names[256];	/* subjectAltName's names and addresses, else CN; separated by ", " */
+	char cert_names[256]; /* subjectAltName's names and addresses, else CN; separated by ", " */
 	char cert_issuer[256];
 	int64_t cert_expires_s;
-	uint8_t cert_pin[32];	/* SHA-256 of its public key (SPKI) */
+	uint8_t cert_pin[32]; /* SHA-256 of its public key (SPKI) */
 	bool has_cert;
 };
 
@@ -36,14 +36,15 @@ struct glean_peer {
  * glean_conn_close(). Failures: GLEAN_E_UNAVAILABLE, GLEAN_E_TEMP
  * (cancelled), GLEAN_E_CONFIG (ca_file), GLEAN_E_IO.
  */
-int glean_conn_open(struct glean_conn **conn, const struct glean_server *server, const struct glean_context *context,
-		    struct glean_error *err);
+int glean_conn_open(struct glean_conn **conn, const struct glean_server *server,
+		    const struct glean_context *context, struct glean_error *err);
 
 /*
  * Resolve what SERVER would be connected to without connecting: up to MAX IP
  * literals. Returns how many, or a negative status.
  */
-int glean_conn_resolve(char (*addresses)[48], size_t max, const struct glean_server *server, struct glean_error *err);
+int glean_conn_resolve(char (*addresses)[48], size_t max, const struct glean_server *server,
+		       struct glean_error *err);
 
 /*
  * After STLS was answered +OK: TLS on the same socket. Octets that are
@@ -51,7 +52,11 @@ int glean_conn_resolve(char (*addresses)[48], size_t max, const struct glean_ser
  */
 int glean_conn_starttls(struct glean_conn *conn, struct glean_error *err);
 
-/* libetpan's stream over this connection; it belongs to CONN. */
+/*
+ * libetpan's stream over this connection; it belongs to CONN. What was taken
+ * is gone from its buffer: ask for it again after each glean_conn_take(), and
+ * do not peek between libetpan's calls on one reply.
+ */
 mailstream *glean_conn_stream(struct glean_conn *conn);
 
 /*
@@ -77,9 +82,17 @@ void glean_conn_allow(struct glean_conn *conn, int64_t size);
 /*
  * Fill ERR with why the stream failed (closed by the server, silence, session
  * limit, too many octets, cancelled, the system's error) and return its
- * status; for callers that met the failure through libetpan.
+ * status; for callers that met the failure through libetpan. 0, with ERR
+ * untouched: it did not fail, so it was the reply that libetpan did not like.
+ * The first failure stays, and nothing is read or written after it.
  */
 int glean_conn_failed(const struct glean_conn *conn, struct glean_error *err);
+
+/*
+ * Are they one server? Address and port are equal, or the address is and the
+ * ports are 110 and 995: one server in clear and in TLS.
+ */
+bool glean_same_server(const struct glean_peer *a, const struct glean_peer *b);
 
 /* True when TLS protects the connection. */
 bool glean_conn_is_secure(const struct glean_conn *conn);
