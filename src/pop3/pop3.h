@@ -84,7 +84,7 @@ struct glean_retrieved {
  * Takes what is retrieved. Each may return non-zero to end the retrieval: the
  * value is returned by glean_pop3_retrieve(), which leaves the session unusable
  * but for glean_pop3_abort() (except that begin may be refused
- * with GLEAN_SKIP: that message's octets are read and thrown away).
+ * with GLEAN_SKIP: that message's octets are read and thrown away, and end is not called for it).
  */
 #define GLEAN_SKIP 1
 struct glean_sink {

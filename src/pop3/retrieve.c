@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages, streamed to a sink. */
+#include <string.h>
+
+#include "pop3/session.h"
+
+struct retrieval {
+	const struct glean_wanted *wanted;
+	const struct glean_sink *sink;
+	bool skipped; /* the sink does not want the message that is coming */
+	char reply[512];
+};
+
+static struct glean_request retrieve_request(size_t i, void *user)
+{
+	const struct retrieval *retrieval = user;
+	const struct glean_wanted *wanted = &retrieval->wanted[i];
+
+	return (struct glean_request){ GLEAN_CMD_RETR, wanted->number, wanted->size_bytes };
+}
+
+static int finish(const struct retrieval *retrieval, size_t i, bool refused, int64_t octets,
+		  struct glean_error *err)
+{
+	const struct glean_retrieved retrieved = {
+		.index = i, .refused = refused, .octets = octets, .reply = retrieval->reply
+	};
+
+	return retrieval->sink->end(&retrieved, retrieval->sink->user, err);
+}
+
+static int retrieve_status(size_t i, bool accepted, const char *line, size_t size, void *user,
+			   struct glean_error *err)
+{
+	struct retrieval *retrieval = user;
+	int rc;
+
+	glean_printable(retrieval->reply, sizeof retrieval->reply, line, size);
+	if (!accepted)
+		return finish(retrieval, i, true, 0, err);
+	rc = retrieval->sink->begin(i, retrieval->sink->user, err);
+	retrieval->skipped = rc == GLEAN_SKIP;
+	return retrieval->skipped ? 0 : rc;
+}
+
+static int retrieve_data(size_t i, const char *data, size_t size, void *user, struct glean_error *err)
+{
+	const struct retrieval *retrieval = user;
+
+	(void)i;
+	return retrieval->skipped ? 0 : retrieval->sink->data(data, size, retrieval->sink->user, err);
+}
+
+static int retrieve_end(size_t i, int64_t octets, void *user, struct glean_error *err)
+{
+	const struct retrieval *retrieval = user;
+
+	return retrieval->skipped ? 0 : finish(retrieval, i, false, octets, err);
+}
+
+int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *wanted, size_t count,
+			const struct glean_sink *sink, struct glean_error *err)
+{
+	struct retrieval retrieval = { .wanted = wanted, .sink = sink };
+	struct glean_exchange exchange = {
+		.count = count,
+		.request = retrieve_request,
+		.status = retrieve_status,
+		.data = retrieve_data,
+		.end = retrieve_end,
+		.user = &retrieval,
+	};
+
+	/* Bounded message by message, by what was announced for each. */
+	glean_conn_allow(pop3->conn, -1);
+	return glean_pop3_exchange(pop3, &exchange, err);
+}
