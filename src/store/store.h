@@ -27,7 +27,8 @@ int glean_store_open(struct glean_store **store, const struct glean_account *acc
 		     const struct glean_context *context, struct glean_error *err);
 
 /* Open only to read, without lock or repair; *STORE is NULL and 0 returned when there is none yet. */
-int glean_store_open_reader(struct glean_store **store, const struct glean_account *account, struct glean_error *err);
+int glean_store_open_reader(struct glean_store **store, const struct glean_account *account,
+			    struct glean_error *err);
 
 void glean_store_close(struct glean_store *store);
 
@@ -35,22 +36,27 @@ void glean_store_close(struct glean_store *store);
 
 /* One listed message; the first part is given, the second filled in by glean_store_observe(). */
 struct glean_seen {
-	const char *uidl;	/* unique-id or substitute; NULL: unknown, to be found out by content */
-	int64_t size_bytes;	/* as announced */
+	const char *uidl;   /* unique-id or substitute; NULL: unknown, to be found out by content */
+	int64_t size_bytes; /* as announced */
 
-	int64_t arrival;	/* row of the ledger; 0 for uidl NULL and in a dry run for a new one */
-	bool fresh;		/* never listed before */
-	bool stored;		/* durable and published */
+	int64_t arrival; /* row of the ledger; 0 for uidl NULL and in a dry run for a new one */
+	bool fresh;	 /* never listed before */
+	bool stored;	 /* durable and published */
 	int64_t stored_s;
-	bool unconfirmed;	/* a DELE of an earlier session was accepted or may have been, yet it is listed */
-	bool returned;		/* it had been seen to be gone */
-	int64_t retry_s;	/* set aside: not to be tried before this time; 0: not set aside */
+	bool unconfirmed; /* a DELE of an earlier session was accepted or may have been, yet it is listed */
+	bool returned;	  /* it had been seen to be gone */
+	int64_t retry_s;  /* set aside: not to be tried before this time; 0: not set aside */
 };
 
 struct glean_observed {
-	int64_t confirmed;	/* deletions now seen to be gone */
-	int64_t vanished;	/* listed once, gone now, never stored */
-	bool renumbered;	/* messages were here, and none of their unique-ids is: changed wholesale */
+	/* Given; may be NULL: called for each that was listed once and is gone, never stored. UIDL may be
+	 * NULL. */
+	void (*each_vanished)(const char *uidl, void *user);
+	void *user;
+
+	int64_t confirmed; /* deletions now seen to be gone */
+	int64_t vanished;
+	bool renumbered; /* messages were here, and none of their unique-ids is: changed wholesale */
 };
 
 /*
@@ -59,8 +65,9 @@ struct glean_observed {
  * announced size, or one that had been confirmed gone, is a new arrival
  * (returned is set for the latter). RECORD false: look only (dry run, check).
  */
-int glean_store_observe(struct glean_store *store, enum glean_side side, struct glean_seen *seen, size_t count,
-			int64_t now_s, bool record, struct glean_observed *observed, struct glean_error *err);
+int glean_store_observe(struct glean_store *store, enum glean_side side, struct glean_seen *seen,
+			size_t count, int64_t now_s, bool record, struct glean_observed *observed,
+			struct glean_error *err);
 
 /* ---- staging: one message on its way into Maildir/tmp ---- */
 
@@ -79,10 +86,10 @@ void glean_staged_drop(struct glean_staged *staged);
 /* One message of a batch. */
 struct glean_entry {
 	struct glean_staged *staged; /* consumed by the commit */
-	int64_t arrival;	/* 0: uidl unknown, the commit finds or makes the row */
+	int64_t arrival;	     /* 0: uidl unknown, the commit finds or makes the row */
 	int64_t announced_bytes;
-	int64_t octets;		/* sent by the server */
-	size_t index;		/* the caller's */
+	int64_t octets; /* sent by the server */
+	size_t index;	/* the caller's */
 };
 
 /* Far fewer octets came than were announced: stored, but not yet to be deleted. */
@@ -90,19 +97,21 @@ struct glean_entry {
 
 /*
  * What became of one entry. Only the store makes receipts; holding one means
- * that the bytes, their name and the row are durable.
+ * that the bytes, their name and the row are durable. At most one of
+ * duplicate, variant and restored is set.
  */
 struct glean_receipt {
 	size_t index;
 	int64_t arrival;
-	int64_t message;	/* row of the message it is, or was merged into */
-	int64_t stored_s;	/* when this arrival was first stored */
-	bool duplicate;		/* merged into a message already here */
-	bool variant;		/* new, though its Message-ID was here */
-	bool restored;		/* it is an earlier arrival of this server under another unique-id */
-	bool may_delete;	/* false: far fewer octets came than were announced, fetch once more */
-	char message_id[256];	/* printable, for findings */
-	char path[128];		/* of the stored file, relative to the account's folder */
+	int64_t message;  /* row of the message it is, or was merged into */
+	int64_t stored_s; /* when this arrival was first stored */
+	bool duplicate;	  /* merged into a message already here */
+	bool variant;	  /* new, though its Message-ID was here */
+	bool restored;	 /* it is an earlier arrival of this server: fetched again, or under another unique-id
+			  */
+	bool may_delete; /* false: far fewer octets came than were announced, fetch once more */
+	char message_id[256]; /* printable, for findings */
+	char path[128];	      /* of the stored file, relative to the account's folder */
 };
 
 /*
@@ -111,10 +120,11 @@ struct glean_receipt {
  * staged messages are consumed, also on failure; on failure nothing of the
  * batch may be deleted from the server. Two sides may commit at once.
  */
-int glean_store_commit(struct glean_store *store, enum glean_side side, struct glean_entry *entries, size_t count,
-		       int64_t now_s, struct glean_receipt *receipts, struct glean_error *err);
+int glean_store_commit(struct glean_store *store, enum glean_side side, struct glean_entry *entries,
+		       size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_error *err);
 
-/* Set ARRIVAL aside after a failed fetch: REASON, and a growing pause. *RETRY_S (may be NULL) gets the time of the next try. */
+/* Set ARRIVAL aside after a failed fetch: REASON, and a growing pause. *RETRY_S (may be NULL) gets the time
+ * of the next try. */
 int glean_store_set_aside(struct glean_store *store, int64_t arrival, const char *reason, int64_t now_s,
 			  int64_t *retry_s, struct glean_error *err);
 
@@ -136,7 +146,8 @@ int glean_store_deleted(struct glean_store *store, const int64_t *arrivals, size
 int glean_store_same_mailbox(struct glean_store *store, bool *same, int64_t *open, struct glean_error *err);
 
 /* Has SIDE ever been listed cleanly? */
-int glean_store_was_listed(struct glean_store *store, enum glean_side side, bool *listed, struct glean_error *err);
+int glean_store_was_listed(struct glean_store *store, enum glean_side side, bool *listed,
+			   struct glean_error *err);
 
 /* Why nothing is deleted, for status; "" when nothing stands against it. */
 int glean_store_guard(struct glean_store *store, const char *reason, struct glean_error *err);
@@ -152,7 +163,7 @@ struct glean_check_result {
 	bool clean;
 	bool empty;
 	int64_t listed;
-	const char *reason;	/* why it is not clean, or NULL */
+	const char *reason; /* why it is not clean, or NULL */
 };
 
 /*
@@ -162,9 +173,9 @@ struct glean_check_result {
  * the old side the machine is stepped and, when it turned, the hook of RULES
  * is queued in the same transaction.
  */
-int glean_store_checked(struct glean_store *store, enum glean_side side, const struct glean_check_result *result,
-			const struct glean_quiet_rules *rules, int64_t now_s, bool *clock_behind,
-			struct glean_error *err);
+int glean_store_checked(struct glean_store *store, enum glean_side side,
+			const struct glean_check_result *result, const struct glean_quiet_rules *rules,
+			int64_t now_s, bool *clock_behind, struct glean_error *err);
 
 /* A hook that is due: "drained" or "straggler", with the JSON for its standard input. */
 struct glean_hook {
@@ -173,8 +184,10 @@ struct glean_hook {
 	char *json;
 };
 
-/* The oldest hook not yet done: 1 and HOOK filled (json is the caller's, by free()), 0: none, negative: failed. */
-int glean_store_next_hook(struct glean_store *store, int64_t after_id, struct glean_hook *hook, struct glean_error *err);
+/* The oldest hook not yet done: 1 and HOOK filled (json is the caller's, by free()), 0: none, negative:
+ * failed. */
+int glean_store_next_hook(struct glean_store *store, int64_t after_id, struct glean_hook *hook,
+			  struct glean_error *err);
 int glean_store_hook_done(struct glean_store *store, int64_t id, int64_t now_s, struct glean_error *err);
 
 #endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commit: a batch made durable, recorded in one transaction, and put in its place. */
+#include "store/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Up to here single flushes are cheaper than one of the whole file system. */
+#define FLUSH_SINGLY_MAX 8
+
+/* ---- durable files ---- */
+
+static int flush_file(struct glean_store *store, struct glean_staged *staged, struct glean_error *err)
+{
+	int fd = staged->fd;
+	int rc = 0;
+
+	if (fd < 0)
+		fd = openat(store->tmp_fd, staged->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return glean_fail_errno(err, _("open Maildir/tmp/%s"), staged->name);
+	if (fsync(fd) < 0)
+		rc = glean_fail_errno(err, _("flush Maildir/tmp/%s"), staged->name);
+	if (fd != staged->fd)
+		close(fd);
+	return rc;
+}
+
+/* 1: done, 0: not to be had here. */
+static int flush_together(struct glean_store *store, struct glean_error *err)
+{
+#ifdef __linux__
+	/* TMP_FD is as old as the store: it is told of every failed write since. */
+	if (syncfs(store->tmp_fd) == 0)
+		return 1;
+	if (errno != ENOSYS && errno != EOPNOTSUPP)
+		return glean_fail_errno(err, _("flush the file system of %s"), store->account->store_dir);
+#else
+	(void)store;
+	(void)err;
+#endif
+	return 0;
+}
+
+static int flush_batch(struct glean_store *store, const struct glean_entry *entries, size_t count,
+		       struct glean_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!entries[i].staged->ended)
+			return glean_fail(err, GLEAN_E_INTERNAL,
+					  _("a message that is not whole was to be committed"));
+	}
+	if (count > FLUSH_SINGLY_MAX)
+		rc = flush_together(store, err);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = flush_file(store, entries[i].staged, err);
+	if (rc >= 0 && fsync(store->tmp_fd) < 0)
+		rc = glean_fail_errno(err, _("flush %s/Maildir/tmp"), store->account->store_dir);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- in their place ---- */
+
+static int publish(struct glean_store *store, const struct glean_entry *entries,
+		   const struct glean_outcome *outcomes, size_t count, struct glean_error *err)
+{
+	bool used[2] = { false, false };
+
+	for (size_t i = 0; i < count; i++) {
+		int to_fd = outcomes[i].place == PLACE_VARIANTS ? store->variants_fd : store->new_fd;
+
+		if (!outcomes[i].use_file)
+			continue;
+		if (renameat(store->tmp_fd, entries[i].staged->name, to_fd, outcomes[i].name) < 0)
+			return glean_fail_errno(err, _("move %s out of Maildir/tmp"),
+						entries[i].staged->name);
+		used[outcomes[i].place] = true;
+	}
+	if (used[PLACE_MAILDIR] && fsync(store->new_fd) < 0)
+		return glean_fail_errno(err, _("flush %s/Maildir/new"), store->account->store_dir);
+	if (used[PLACE_VARIANTS] && fsync(store->variants_fd) < 0)
+		return glean_fail_errno(err, _("flush %s/variants"), store->account->store_dir);
+	for (size_t i = 0; i < count; i++) {
+		if (outcomes[i].use_file)
+			store->renamed[store->n_renamed++] = outcomes[i].message;
+	}
+	return 0;
+}
+
+static void set_path(struct glean_store *store, const struct glean_outcome *outcome,
+		     struct glean_receipt *receipt)
+{
+	const char *folder = outcome->place == PLACE_VARIANTS ? "variants" : "Maildir/new";
+	int fd = outcome->place == PLACE_VARIANTS ? store->variants_fd : store->new_fd;
+
+	receipt->path[0] = '\0';
+	/* One that was here before may have been moved by a mail program; finding it is not worth a scan. */
+	if (outcome->use_file || (fd >= 0 && faccessat(fd, outcome->name, F_OK, 0) == 0))
+		snprintf(receipt->path, sizeof receipt->path, "%s/%s", folder, outcome->name);
+}
+
+/* ---- recorded ---- */
+
+static int record(struct glean_store *store, enum glean_side side, const struct glean_entry *entries,
+		  size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_outcome *outcomes,
+		  struct glean_error *err)
+{
+	int rc = glean_ledger_begin(store, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		rc = glean_merge(store, side, &entries[i], now_s, &receipts[i], &outcomes[i], err);
+		if (rc == 0 && outcomes[i].use_file && outcomes[i].place == PLACE_VARIANTS)
+			rc = glean_variants_open(store, err);
+	}
+	rc = glean_ledger_end(store, rc, err);
+	/* From here on the ledger names these files. Whether it does after a failed flush, the next run finds
+	 * out. */
+	for (size_t i = 0; i < count && (rc == 0 || store->broken); i++)
+		entries[i].staged->kept = outcomes[i].use_file;
+	return rc;
+}
+
+static int commit(struct glean_store *store, enum glean_side side, const struct glean_entry *entries,
+		  size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_error *err)
+{
+	struct glean_outcome *outcomes = calloc(count, sizeof *outcomes);
+	int rc = outcomes ? glean_ledger_reserve(store, count, err) : glean_fail_memory(err);
+
+	if (rc == 0)
+		rc = record(store, side, entries, count, now_s, receipts, outcomes, err);
+	if (rc == 0) {
+		rc = publish(store, entries, outcomes, count, err);
+		if (rc < 0)
+			store->broken = true; /* rows without their files: opening it again repairs that */
+	}
+	for (size_t i = 0; i < count && rc == 0; i++)
+		set_path(store, &outcomes[i], &receipts[i]);
+	free(outcomes);
+	return rc;
+}
+
+int glean_store_commit(struct glean_store *store, enum glean_side side, struct glean_entry *entries,
+		       size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_error *err)
+{
+	int rc;
+
+	if (count == 0)
+		return 0;
+	rc = flush_batch(store, entries, count, err);
+	if (rc == 0) {
+		rc = glean_ledger_lock(store, _("the batch could not be recorded"), err);
+		if (rc == 0)
+			rc = commit(store, side, entries, count, now_s, receipts, err);
+		glean_ledger_unlock(store);
+	}
+	for (size_t i = 0; i < count; i++) {
+		glean_staged_drop(entries[i].staged);
+		entries[i].staged = NULL;
+	}
+	return rc;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside the store: its folders, its files on their way, the ledger's statements and transactions. */
+#ifndef GLEAN_LEDGER_H
+#define GLEAN_LEDGER_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "msg/msg.h"
+#include "store/store.h"
+
+/* Values of columns; the schema in ledger.c says what each means. */
+enum {
+	PLACE_MAILDIR = 0,
+	PLACE_VARIANTS = 1,
+
+	PUBLISHED_NOT_YET = 0,
+	PUBLISHED = 1,
+	PUBLISHED_LOST = 2,
+
+	ARRIVAL_TO_FETCH = 0,
+	ARRIVAL_STORED = 1,
+	ARRIVAL_SHORT = 2,
+
+	FATE_LISTED = 0,
+	FATE_CONFIRMED = 1,
+	FATE_VANISHED = 2,
+	FATE_REMOVED = 3,
+	FATE_REPLACED = 4,
+};
+
+/* "SECONDS.R<16 digits>.mailglean,S=SIZE,W=SIZE" with room to spare. */
+#define GLEAN_NAME_SIZE 128
+#define GLEAN_STEM_SIZE 64 /* of the first part */
+
+/* Statements kept prepared; more than there are in the module. */
+#define GLEAN_STATEMENTS 64
+
+/* Staged files kept open for a later fsync; beyond these they are closed when written. */
+#define GLEAN_STAGED_OPEN_MAX 16
+
+/* What writes one staged file; passed on from message to message. */
+struct glean_writer {
+	struct glean_writer *next;
+	struct glean_scan *scan;
+	size_t used;
+	char data[128 * 1024];
+};
+
+struct glean_staged {
+	struct glean_store *store;
+	struct glean_writer *writer; /* NULL once the message is ended */
+	int fd;			     /* -1: closed already */
+	bool ended;
+	bool kept; /* the ledger names the file: not ours to remove any more */
+	bool after_cr;
+	int64_t size_bytes;
+	int64_t bare_lines;	    /* line ends that are a bare LF here */
+	char name[GLEAN_STEM_SIZE]; /* in Maildir/tmp; "" before the file exists */
+	struct glean_identity identity;
+};
+
+struct glean_store {
+	const struct glean_account *account;
+	const struct glean_context *context;
+	char *ledger_path;
+	int dir_fd, lock_fd, tmp_fd, new_fd, cur_fd; /* -1: not open */
+
+	pthread_mutex_t mutex; /* guards the ledger and what follows, up to the pool */
+	int variants_fd;       /* -1: not needed yet */
+	sqlite3 *db;
+	const char *action; /* the sentence for failures of the statement under way */
+	struct {
+		const char *sql;
+		sqlite3_stmt *stmt;
+	} cached[GLEAN_STATEMENTS];
+	size_t n_cached;
+	int64_t *renamed; /* messages in their place; published = 1 goes along with the next transaction */
+	size_t n_renamed, renamed_capacity;
+	int64_t listing[2]; /* number of the newest listing */
+	bool broken;	    /* what is on disk is no longer known: reopen */
+
+	pthread_mutex_t pool_mutex; /* guards the rest */
+	struct glean_writer *pool;
+	int open_staged;
+};
+
+/* ---- statements: all with the mutex held (but before threads: open, recovery, readers) ---- */
+
+/* Open the ledger file in the account's folder and bring it up to date. */
+int glean_ledger_open(struct glean_store *store, struct glean_error *err);
+/* 1: opened, 0: it holds nothing yet. */
+int glean_ledger_open_reader(struct glean_store *store, struct glean_error *err);
+void glean_ledger_close(struct glean_store *store);
+
+/* The failure of the last call on the ledger. */
+int glean_ledger_fail(struct glean_store *store, struct glean_error *err);
+
+/*
+ * SQL (kept prepared: one address, one statement) with its parameters by the
+ * letters of TYPES: i int64_t · t text or NULL · b pointer and size_t, NULL
+ * pointer: null. What they point to must outlive the steps.
+ */
+#define SQL_INT(x) ((int64_t)(x))
+int glean_sql_query(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
+		    const char *types, ...);
+/* 1: a row, 0: no more. */
+int glean_sql_next(struct glean_store *store, sqlite3_stmt *stmt, struct glean_error *err);
+/* Query and its first row: 1 (sqlite3_reset() it afterwards) or 0. */
+int glean_sql_row(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
+		  const char *types, ...);
+/* A statement without rows. *CHANGED (may be NULL) gets the number of rows it changed. */
+int glean_sql_run(struct glean_store *store, int64_t *changed, struct glean_error *err, const char *sql,
+		  const char *types, ...);
+/* The first column of the first row, or 0. */
+int glean_sql_number(struct glean_store *store, int64_t *number, struct glean_error *err, const char *sql,
+		     const char *types, ...);
+
+/* Lock, refuse a broken store, note ACTION for failures. Always paired with glean_ledger_unlock(). */
+int glean_ledger_lock(struct glean_store *store, const char *action, struct glean_error *err);
+void glean_ledger_unlock(struct glean_store *store);
+
+/* A write transaction; it also takes the pending published = 1 along. */
+int glean_ledger_begin(struct glean_store *store, struct glean_error *err);
+/* Commit when RC is 0, else roll back; returns RC or the failure of the commit. */
+int glean_ledger_end(struct glean_store *store, int rc, struct glean_error *err);
+/* Room for COUNT more messages in the list of renamed ones. */
+int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_error *err);
+
+/* ---- folders and files ---- */
+
+/* Open the folder NAME of PARENT_FD; no symbolic link is followed. CREATE: make it (0700, durable) when
+ * missing. */
+int glean_folder_open(int *fd, int parent_fd, const char *name, const char *path, bool create,
+		      struct glean_error *err);
+/* Open variants/, made when needed. */
+int glean_variants_open(struct glean_store *store, struct glean_error *err);
+
+/* tmp's name of the file that NAME is to be: what stands before its first ',' or ':'. */
+void glean_name_stem(char stem[GLEAN_STEM_SIZE], const char *name);
+/* Is NAME one of our staged files? */
+bool glean_name_is_staged(const char *name);
+
+/* The files of some folders, found by stem in spite of flags that mail programs add. */
+struct glean_names {
+	struct glean_name {
+		size_t offset; /* into strings */
+		int tag;
+	} * items;
+	size_t count, capacity;
+	struct glean_buf strings;
+};
+
+/* Add what is in the folder, each with TAG. FD -1: nothing. */
+int glean_names_add(struct glean_names *names, int fd, int tag, const char *path, struct glean_error *err);
+int glean_names_sort(struct glean_names *names, struct glean_error *err);
+/* The file with the stem of NAME, or NULL; *TAG gets its folder's. */
+const char *glean_names_find(const struct glean_names *names, const char *name, int *tag);
+void glean_names_finish(struct glean_names *names);
+
+/* Publish again what was not, mark what is lost, remove strays. */
+int glean_store_recover(struct glean_store *store, struct glean_error *err);
+
+/* ---- the commit's parts ---- */
+
+/* What becomes of one staged file. */
+struct glean_outcome {
+	int64_t message;
+	int place;
+	bool use_file;		    /* it becomes the message's file, else it is removed */
+	char name[GLEAN_NAME_SIZE]; /* of the message's file */
+};
+
+/* Within a transaction: find out which message ENTRY is, and record it. */
+int glean_merge(struct glean_store *store, enum glean_side side, const struct glean_entry *entry,
+		int64_t now_s, struct glean_receipt *receipt, struct glean_outcome *outcome,
+		struct glean_error *err);
+
+void glean_writers_free(struct glean_store *store);
+
+/* ---- evidence ---- */
+
+/* All evidence of the old mailbox folded into DRAIN. */
+int glean_evidence_fold(struct glean_store *store, const struct glean_quiet_rules *rules,
+			struct glean_drain *drain, struct glean_error *err);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks on record, hooks queued by them, and what an account's status makes of it. */
+#include "store_fixture.h"
+
+static void check(struct fixture *f, enum glean_side side, bool clean, bool empty, int64_t now_s)
+{
+	const struct glean_check_result result = {
+		.clean = clean,
+		.empty = empty,
+		.reason = clean ? NULL : "connection lost",
+	};
+	bool behind;
+
+	assert_ok(f, glean_store_checked(f->open, side, &result, &f->account.quiet, now_s, &behind, &f->err));
+	assert_false(behind);
+}
+
+/* A whole session of the old side in which nothing is listed. */
+static void check_empty(struct fixture *f, int64_t now_s)
+{
+	LIST_NOTHING(f, GLEAN_OLD, now_s);
+	check(f, GLEAN_OLD, true, true, now_s);
+}
+
+static struct glean_account_status status(struct fixture *f, int64_t now_s)
+{
+	struct glean_account_status result;
+
+	assert_ok(f, glean_account_status(&result, &f->account, now_s, &f->err));
+	return result;
+}
+
+static void like_checks_of_one_day_are_one_row(void **state)
+{
+	static const struct {
+		int64_t at_s;
+		enum glean_side side;
+		bool clean, empty;
+		int rows; /* afterwards */
+	} checks[] = {
+		{ 0, GLEAN_OLD, true, true, 1 },
+		{ 600, GLEAN_OLD, true, true, 1 },
+		{ 4600, GLEAN_OLD, true, true, 1 },
+		{ 4600, GLEAN_NEW, true, true, 2 }, /* the other side */
+		{ 5000, GLEAN_OLD, true, true, 2 },
+		{ 6000, GLEAN_OLD, false, false, 3 }, /* not clean */
+		{ 7000, GLEAN_OLD, false, false, 3 },
+		{ 8000, GLEAN_OLD, true, false, 4 }, /* not empty */
+		{ DAY - 1, GLEAN_OLD, true, false, 4 },
+		{ DAY, GLEAN_OLD, true, false, 5 },	   /* another day */
+		{ DAY + 7201, GLEAN_OLD, true, false, 6 }, /* longer than max_gap */
+	};
+	struct fixture *f = *state;
+
+	open_store(f);
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		f->account.quiet.max_gap_s = i == ARRAY_LEN(checks) - 1 ? 7200 : 3 * DAY;
+		check(f, checks[i].side, checks[i].clean, checks[i].empty, T0 + checks[i].at_s);
+		assert_int_equal(sql(f, "SELECT count(*) FROM evidence"), checks[i].rows);
+	}
+	assert_int_equal(sql(f, "SELECT widest_gap_s FROM evidence WHERE id = 1"), 4000);
+	assert_int_equal(sql(f, "SELECT last_s - first_s FROM evidence WHERE id = 1"), 5000);
+	assert_int_equal(sql(f, "SELECT checks FROM evidence WHERE id = 1"), 4);
+}
+
+static void mail_of_a_failed_session_is_told_by_the_next_clean_one(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	check_empty(f, T0);
+	assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 0);
+	LIST(f, GLEAN_OLD, T0 + 10, "a");
+	check(f, GLEAN_OLD, false, false, T0 + 10);
+	assert_int_equal(sql(f, "SELECT max(arrived) FROM evidence"), 0);
+	/* Another client took it away meanwhile. */
+	check_empty(f, T0 + 20);
+	assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 1);
+	assert_int_equal(status(f, T0 + 20).last_mail_s, T0 + 20);
+	check_empty(f, T0 + 30);
+	assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 0);
+	assert_int_equal(status(f, T0 + 30).side[GLEAN_OLD].vanished, 1);
+}
+
+static void a_renumbered_mailbox_is_not_mail_that_arrived(void **state)
+{
+	static const char text[] = "From: a@a.example\n\nbody\n";
+	struct fixture *f = *state;
+
+	open_store(f);
+	LIST(f, GLEAN_OLD, T0, "a", "b");
+	fetch(f, GLEAN_OLD, f->seen[0].arrival, text);
+	fetch(f, GLEAN_OLD, f->seen[1].arrival, text);
+	check(f, GLEAN_OLD, true, true, T0);
+	LIST(f, GLEAN_OLD, T0 + DAY, "c", "d");
+	fetch(f, GLEAN_OLD, f->seen[0].arrival, text);
+	fetch(f, GLEAN_OLD, f->seen[1].arrival, text);
+	check(f, GLEAN_OLD, true, true, T0 + DAY);
+	assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 0);
+}
+
+static void a_clock_behind_is_recorded_and_does_not_count(void **state)
+{
+	const struct glean_check_result clean = { .clean = true, .empty = true };
+	struct fixture *f = *state;
+	bool behind;
+
+	open_store(f);
+	check_empty(f, T0);
+	assert_ok(f, glean_store_checked(f->open, GLEAN_OLD, &clean, &f->account.quiet, T0 - 1, &behind,
+					 &f->err));
+	assert_true(behind);
+	assert_int_equal(sql(f, "SELECT count(*) FROM evidence WHERE NOT clean AND reason <> ''"), 1);
+	assert_int_equal(status(f, T0 - 1).side[GLEAN_OLD].last_clean_s, T0);
+	assert_true(status(f, T0 - 1).clock_behind);
+	assert_false(status(f, T0).clock_behind);
+	/* Still behind the newest, though not behind the last. */
+	assert_ok(f, glean_store_checked(f->open, GLEAN_OLD, &clean, &f->account.quiet, T0 - 1, &behind,
+					 &f->err));
+	assert_true(behind);
+	/* The other side of a run may end a little earlier; not days. */
+	assert_ok(f, glean_store_checked(f->open, GLEAN_NEW, &clean, &f->account.quiet, T0 - 5, &behind,
+					 &f->err));
+	assert_false(behind);
+	assert_ok(f, glean_store_checked(f->open, GLEAN_NEW, &clean, &f->account.quiet, T0 - DAY, &behind,
+					 &f->err));
+	assert_true(behind);
+}
+
+static void reaching_drained_queues_one_hook_and_a_straggler_another(void **state)
+{
+	struct fixture *f = *state;
+	struct glean_hook hook, next;
+
+	f->account.quiet.on_drained = "true";
+	f->account.quiet.on_straggler = "true";
+	open_store(f);
+	for (int day = 0; day <= 20; day++) {
+		check_empty(f, T0 + day * DAY);
+		assert_int_equal(sql(f, "SELECT count(*) FROM hook"), day >= 14);
+		assert_int_equal(status(f, T0 + day * DAY).state,
+				 day >= 14 ? GLEAN_DRAIN_DRAINED : GLEAN_DRAIN_QUIET);
+	}
+	LIST(f, GLEAN_OLD, T0 + 21 * DAY, "late");
+	check(f, GLEAN_OLD, true, false, T0 + 21 * DAY);
+	check(f, GLEAN_OLD, true, false, T0 + 22 * DAY);
+	assert_int_equal(sql(f, "SELECT count(*) FROM hook"), 2);
+	assert_int_equal(status(f, T0 + 22 * DAY).state, GLEAN_DRAIN_RECEIVING);
+	assert_int_equal(sql(f, "SELECT json_extract(json, '$.type') = 'drained' AND"
+				" json_extract(json, '$.account') = 'taro@example.jp' AND"
+				" json_extract(json, '$.state') = 'drained' AND"
+				" json_extract(json, '$.quiet_since') = '2024-10-04T00:00:00Z' AND"
+				" json_extract(json, '$.at') = '2024-10-18T00:00:00Z' AND"
+				" json_extract(json, '$.days_seen') = 15 AND"
+				" json_extract(json, '$.window_seconds') = 14 * 86400 AND"
+				" json_extract(json, '$.messages') = 0 FROM hook WHERE kind = 'drained'"),
+			 1);
+	assert_int_equal(sql(f, "SELECT json_extract(json, '$.state') = 'receiving' AND"
+				" json_extract(json, '$.at') = '2024-10-25T00:00:00Z' FROM hook"
+				" WHERE kind = 'straggler'"),
+			 1);
+	/* Oldest first, until done; the next after one that failed. */
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
+	assert_string_equal(hook.kind, "drained");
+	assert_int_equal(glean_store_next_hook(f->open, hook.id, &next, &f->err), 1);
+	assert_string_equal(next.kind, "straggler");
+	assert_int_equal(glean_store_next_hook(f->open, next.id, &next, &f->err), 0);
+	free(next.json);
+	free(hook.json);
+	assert_ok(f, glean_store_hook_done(f->open, hook.id, T0, &f->err));
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
+	assert_string_equal(hook.kind, "straggler");
+	free(hook.json);
+}
+
+static void a_command_configured_after_drained_was_reached_is_still_queued_once(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	for (int day = 0; day <= 14; day++)
+		check_empty(f, T0 + day * DAY);
+	assert_int_equal(sql(f, "SELECT count(*) FROM hook"), 0);
+	f->account.quiet.on_drained = "true";
+	check(f, GLEAN_OLD, false, false, T0 + 15 * DAY);
+	assert_int_equal(sql(f, "SELECT count(*) FROM hook"), 0);
+	check_empty(f, T0 + 15 * DAY);
+	check_empty(f, T0 + 16 * DAY);
+	assert_int_equal(sql(f, "SELECT count(*) FROM hook"), 1);
+}
+
+static void an_account_never_synced_is_unknown_and_has_no_messages(void **state)
+{
+	struct fixture *f = *state;
+	const struct glean_account_status result = status(f, T0);
+	struct glean_store *none = (void *)f;
+
+	assert_int_equal(result.state, GLEAN_DRAIN_UNKNOWN);
+	assert_int_equal(result.days_needed, 7);
+	assert_int_equal(result.messages, 0);
+	assert_ok(f, glean_messages(&f->account, NULL, NULL, &f->err));
+	assert_ok(f, glean_store_open_reader(&none, &f->account, &f->err));
+	assert_null(none);
+	assert_int_equal(access(f->store, F_OK), -1);
+}
+
+static void status_counts_what_is_where(void **state)
+{
+	static const char text[] = "Message-ID: <1@a.example>\n\nbody\n";
+	struct fixture *f = *state;
+	struct glean_account_status result;
+	int64_t deleting, retry_s;
+
+	open_store(f);
+	LIST(f, GLEAN_OLD, T0, "a", "b", "c", "d");
+	fetch(f, GLEAN_OLD, f->seen[0].arrival, text);
+	fetch(f, GLEAN_OLD, f->seen[1].arrival, "Message-ID: <1@a.example>\n\nother body\n");
+	assert_ok(f, glean_store_set_aside(f->open, f->seen[2].arrival, "-ERR no", T0, &retry_s, &f->err));
+	deleting = f->seen[0].arrival;
+	assert_ok(f, glean_store_deleting(f->open, &deleting, 1, T0, &f->err));
+	LIST(f, GLEAN_NEW, T0, "x", "y");
+	fetch(f, GLEAN_NEW, f->seen[0].arrival, text);
+	LIST(f, GLEAN_NEW, T0, "x");
+	check(f, GLEAN_OLD, true, false, T0);
+	check(f, GLEAN_NEW, false, false, T0 + 1);
+	assert_ok(f, glean_store_guard(f->open, "both are one mailbox", &f->err));
+	result = status(f, T0 + 1);
+	assert_int_equal(result.state, GLEAN_DRAIN_RECEIVING);
+	assert_int_equal(result.messages, 2);
+	assert_int_equal(result.duplicates, 1);
+	assert_int_equal(result.variants, 1);
+	assert_string_equal(result.guard, "both are one mailbox");
+	assert_int_equal(result.side[0].listed, 4);
+	assert_int_equal(result.side[0].not_stored, 2);
+	assert_int_equal(result.side[0].set_aside, 1);
+	assert_int_equal(result.side[0].to_delete, 1);
+	assert_int_equal(result.side[0].unconfirmed, 1);
+	assert_int_equal(result.side[0].arrivals, 4);
+	assert_int_equal(result.side[0].last_clean_s, T0);
+	assert_string_equal(result.side[0].last_error, "");
+	assert_int_equal(result.side[1].listed, 1);
+	assert_int_equal(result.side[1].to_delete, 0); /* delete = never */
+	assert_int_equal(result.side[1].arrivals, 2);
+	assert_int_equal(result.side[1].vanished, 1);
+	assert_int_equal(result.side[1].last_clean_s, 0);
+	assert_int_equal(result.side[1].last_try_s, T0 + 1);
+	assert_string_equal(result.side[1].last_error, "connection lost");
+	assert_ok(f, glean_store_guard(f->open, "", &f->err));
+	assert_string_equal(status(f, T0 + 1).guard, "");
+	/* What was seen too long ago says nothing any more. */
+	assert_int_equal(status(f, T0 + 4 * DAY).state, GLEAN_DRAIN_UNKNOWN);
+}
+
+static void messages_without_unique_ids_count_until_they_are_fetched(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	LIST(f, GLEAN_OLD, T0, NULL, NULL);
+	assert_int_equal(status(f, T0).side[0].not_stored, 2);
+	fetch(f, GLEAN_OLD, 0, "From: a@a.example\n\nbody\n");
+	assert_int_equal(status(f, T0).side[0].not_stored, 1);
+	assert_int_equal(status(f, T0).side[0].listed, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(like_checks_of_one_day_are_one_row),
+		TEST(mail_of_a_failed_session_is_told_by_the_next_clean_one),
+		TEST(a_renumbered_mailbox_is_not_mail_that_arrived),
+		TEST(a_clock_behind_is_recorded_and_does_not_count),
+		TEST(reaching_drained_queues_one_hook_and_a_straggler_another),
+		TEST(a_command_configured_after_drained_was_reached_is_still_queued_once),
+		TEST(an_account_never_synced_is_unknown_and_has_no_messages),
+		TEST(status_counts_what_is_where),
+		TEST(messages_without_unique_ids_count_until_they_are_fetched),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
