@@ -112,7 +112,7 @@ struct glean_config;
 GLEAN_API int glean_config_load(struct glean_config **config, const char *path, const char *home,
 				struct glean_error *err);
 
-/* The same from TEXT; ORIGIN stands where a file name would in messages. */
+/* The same from TEXT; ORIGIN stands where a file name would, in messages and for what is relative to it. */
 GLEAN_API int glean_config_parse(struct glean_config **config, const char *text, const char *origin,
 				 const char *home, struct glean_error *err);
 

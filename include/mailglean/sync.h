@@ -53,8 +53,8 @@ struct glean_counts {
 	int64_t deleted;    /* deletions the server accepted at QUIT */
 	int64_t confirmed;  /* deletions of earlier runs now seen to be gone */
 	int64_t set_aside;  /* could not be fetched or stored; tried again later */
-	int64_t to_fetch;   /* of a dry run: what would be fetched */
-	int64_t to_delete;  /* of a dry run: what would be deleted */
+	int64_t to_fetch;   /* set out to fetch; in a dry run: would be fetched */
+	int64_t to_delete;  /* asked to delete; in a dry run: would be deleted */
 };
 
 /* Strings and pointers live until the callback returns. */

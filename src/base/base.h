@@ -127,9 +127,10 @@ int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool pr
  * Run COMMAND by /bin/sh with INPUT (may be NULL) on its standard input; what
  * it prints, up to MAX octets, is appended to OUTPUT (NULL: not collected).
  * Ends the command when it takes longer than TIMEOUT_S or CONTEXT is
- * cancelled. Only standard input, output and error are passed on. Failures: GLEAN_E_CONFIG (exit
- * code not 0, too much output), GLEAN_E_TEMP (time, cancelled). Errors name
- * WHAT, never the command's output.
+ * cancelled; with INPUT, also what it started. Only standard input, output and
+ * error are passed on. Failures: GLEAN_E_CONFIG (exit code not 0, too much
+ * output), GLEAN_E_TEMP (time, cancelled), GLEAN_E_IO (it could not be
+ * started). Errors name WHAT, never the command's output.
  */
 int glean_run_command(const char *what, const char *command, const char *input, struct glean_buf *output,
 		      size_t max, int timeout_s, const struct glean_context *context,

@@ -13,19 +13,23 @@
 
 struct child {
 	pid_t pid;
+	bool own_group;
 	int in;	 /* we write; -1 when closed */
 	int out; /* we read; -1 when closed */
 };
 
 /*
- * Only calls that are safe after fork() in a process with threads. It stays in
- * our process group: a passphrase may have to be asked for on the terminal.
+ * Only calls that are safe after fork() in a process with threads. A hook gets
+ * a process group of its own, so that all of it can be ended; a password
+ * command stays in ours: it may have to ask on the terminal.
  */
-static void run_child(const char *command, int in, int out)
+static void run_child(const char *command, bool own_group, int in, int out)
 {
 	sigset_t none;
 	long max;
 
+	if (own_group)
+		setpgid(0, 0);
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
 		_exit(126);
 	max = sysconf(_SC_OPEN_MAX);
@@ -59,7 +63,7 @@ static int start_child(struct child *child, const char *what, const char *comman
 	}
 	child->pid = fork();
 	if (child->pid == 0)
-		run_child(command, in[1], out[1]);
+		run_child(command, child->own_group, in[1], out[1]);
 	close(in[1]);
 	close(out[1]);
 	child->in = in[0];
@@ -158,6 +162,8 @@ static int end_child(struct child *child, const char *what, int64_t deadline_ms,
 			poll(NULL, 0, 5);
 	}
 	if (rc < 0) {
+		if (child->own_group)
+			kill(-child->pid, SIGKILL);
 		kill(child->pid, SIGKILL);
 		while (waitpid(child->pid, &wait_status, 0) < 0 && errno == EINTR)
 			;
@@ -176,7 +182,7 @@ int glean_run_command(const char *what, const char *command, const char *input, 
 		      size_t max, int timeout_s, const struct glean_context *context, struct glean_error *err)
 {
 	int64_t deadline_ms = glean_monotonic_ms() + (int64_t)timeout_s * 1000;
-	struct child child = { .pid = -1, .in = -1, .out = -1 };
+	struct child child = { .pid = -1, .own_group = input != NULL, .in = -1, .out = -1 };
 	int rc = start_child(&child, what, command, err);
 
 	if (rc < 0)

@@ -165,3 +165,16 @@ int glean_store_guard(struct glean_store *store, const char *reason, struct glea
 	glean_ledger_unlock(store);
 	return rc;
 }
+
+int glean_store_guarded(struct glean_store *store, bool *guarded, struct glean_error *err)
+{
+	static const char sql[] = "SELECT value <> '' FROM meta WHERE key = 'guard'";
+	int64_t yes = 0;
+	int rc = glean_ledger_lock(store, _("it could not be read"), err);
+
+	if (rc == 0)
+		rc = glean_sql_number(store, &yes, err, sql, "");
+	glean_ledger_unlock(store);
+	*guarded = yes != 0;
+	return rc;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Retrieval into batches, each committed while the next one is received. */
+#include "sync/sync.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct batch {
+	struct glean_entry *entries; /* room for GLEAN_BATCH_MESSAGES */
+	size_t count;
+	int64_t size_bytes;
+	int64_t begun_ms;
+};
+
+/* The side's thread fills one batch while the committer's thread empties the other. */
+struct fetch {
+	struct side_run *side;
+	const struct glean_listing *listing;
+	const struct glean_seen *seen;
+	const struct glean_plan *plan;
+	int64_t now_s;
+	struct stored *stored;
+	struct glean_receipt *receipts;
+
+	struct glean_staged *staged; /* the message under way */
+	struct batch filling;
+	int64_t done;	 /* messages ended */
+	int64_t bytes;	 /* announced for these */
+	int64_t partial; /* came of the one under way */
+	int64_t shown_ms;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct batch committing; /* count 0: the committer is idle */
+	bool ended;
+	struct glean_error error;   /* of the committer; status 0: none */
+	struct glean_counts counts; /* of the committer, added to the side's at the end */
+};
+
+/* ---- the committer's thread ---- */
+
+static void note_receipt(struct fetch *fetch, const struct glean_receipt *receipt)
+{
+	const struct glean_seen *seen = &fetch->seen[receipt->index];
+
+	fetch->stored[receipt->index] = (struct stored){
+		.stored = true,
+		.may_delete = receipt->may_delete,
+		.arrival = receipt->arrival,
+		.stored_s = receipt->stored_s,
+	};
+	if (receipt->duplicate)
+		fetch->counts.duplicates++;
+	else if (!receipt->restored)
+		fetch->counts.stored++;
+	if (receipt->variant) {
+		fetch->counts.variants++;
+		side_finding(fetch->side, GLEAN_FINDING_VARIANT, seen->uidl, receipt->message_id,
+			     receipt->path,
+			     _("its Message-ID is here already with other content; both are kept"));
+	}
+}
+
+static void commit_batch(struct fetch *fetch, struct batch *batch)
+{
+	struct glean_error err = { 0 };
+	int rc = glean_store_commit(fetch->side->account->store, fetch->side->side, batch->entries,
+				    batch->count, fetch->now_s, fetch->receipts, &err);
+
+	for (size_t i = 0; rc == 0 && i < batch->count; i++)
+		note_receipt(fetch, &fetch->receipts[i]);
+	if (rc < 0) {
+		pthread_mutex_lock(&fetch->lock);
+		fetch->error = err;
+		pthread_mutex_unlock(&fetch->lock);
+	}
+}
+
+static void drop_batch(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		glean_staged_drop(batch->entries[i].staged);
+	batch->count = 0;
+	batch->size_bytes = 0;
+}
+
+static void *committer(void *arg)
+{
+	struct fetch *fetch = arg;
+
+	pthread_mutex_lock(&fetch->lock);
+	for (;;) {
+		bool failed;
+
+		while (fetch->committing.count == 0 && !fetch->ended)
+			pthread_cond_wait(&fetch->changed, &fetch->lock);
+		if (fetch->committing.count == 0)
+			break;
+		failed = fetch->error.status != 0;
+		pthread_mutex_unlock(&fetch->lock);
+		if (failed)
+			drop_batch(&fetch->committing);
+		else
+			commit_batch(fetch, &fetch->committing);
+		pthread_mutex_lock(&fetch->lock);
+		fetch->committing.count = 0;
+		fetch->committing.size_bytes = 0;
+		pthread_cond_broadcast(&fetch->changed);
+	}
+	pthread_mutex_unlock(&fetch->lock);
+	return NULL;
+}
+
+/* ---- the side's thread ---- */
+
+/* Hand the full batch over as soon as the last one is done. */
+static int hand_over(struct fetch *fetch, struct glean_error *err)
+{
+	int rc = 0;
+
+	if (fetch->filling.count == 0)
+		return 0;
+	pthread_mutex_lock(&fetch->lock);
+	while (fetch->committing.count > 0)
+		pthread_cond_wait(&fetch->changed, &fetch->lock);
+	if (fetch->error.status != 0) {
+		*err = fetch->error;
+		rc = err->status;
+	} else {
+		struct batch emptied = fetch->committing;
+
+		fetch->committing = fetch->filling;
+		fetch->filling = emptied;
+		pthread_cond_broadcast(&fetch->changed);
+	}
+	pthread_mutex_unlock(&fetch->lock);
+	return rc;
+}
+
+static void show_progress(struct fetch *fetch, bool always)
+{
+	int64_t now_ms = glean_monotonic_ms();
+	struct glean_event event = {
+		.kind = GLEAN_EVENT_PROGRESS,
+		.account = fetch->side->account->account,
+		.side = (int)fetch->side->side,
+		.messages = (int64_t)fetch->listing->count,
+		.to_fetch = (int64_t)fetch->plan->n_fetch,
+		.done = fetch->done,
+		.bytes = fetch->bytes + fetch->partial,
+		.bytes_total = fetch->plan->fetch_bytes,
+	};
+
+	if (!always && now_ms - fetch->shown_ms < 100)
+		return;
+	fetch->shown_ms = now_ms;
+	run_event(fetch->side->account->run, &event);
+}
+
+static int begin_message(size_t index, void *user, struct glean_error *err)
+{
+	struct fetch *fetch = user;
+
+	(void)index;
+	if (fetch->filling.count == 0)
+		fetch->filling.begun_ms = glean_monotonic_ms();
+	return glean_staged_begin(fetch->side->account->store, &fetch->staged, err);
+}
+
+static int message_data(const char *data, size_t size, void *user, struct glean_error *err)
+{
+	struct fetch *fetch = user;
+
+	fetch->partial += (int64_t)size;
+	show_progress(fetch, false);
+	return glean_staged_write(fetch->staged, data, size, err);
+}
+
+/* The server announced it and will not give it: set aside, go on. */
+static int refused_message(struct fetch *fetch, size_t i, const char *reply, struct glean_error *err)
+{
+	const struct glean_seen *seen = &fetch->seen[i];
+	char text[640];
+
+	snprintf(text, sizeof text, _("the server refused to send it: %s"), reply);
+	fetch->side->counts.set_aside++;
+	side_finding(fetch->side, GLEAN_FINDING_SET_ASIDE, seen->uidl, NULL, NULL, text);
+	if (seen->arrival == 0)
+		return 0;
+	return glean_store_set_aside(fetch->side->account->store, seen->arrival, text, fetch->now_s, NULL,
+				     err);
+}
+
+static int end_message(const struct glean_retrieved *retrieved, void *user, struct glean_error *err)
+{
+	struct fetch *fetch = user;
+	size_t i = fetch->plan->fetch[retrieved->index];
+	struct batch *batch = &fetch->filling;
+	int rc;
+
+	fetch->done++;
+	fetch->bytes += fetch->listing->items[i].size_bytes;
+	fetch->partial = 0;
+	if (retrieved->refused) {
+		glean_staged_drop(fetch->staged);
+		fetch->staged = NULL;
+		return refused_message(fetch, i, retrieved->reply, err);
+	}
+	rc = glean_staged_end(fetch->staged, err);
+	if (rc < 0)
+		return rc;
+	fetch->side->counts.fetched++;
+	fetch->side->counts.bytes += retrieved->octets;
+	batch->entries[batch->count++] = (struct glean_entry){
+		.staged = fetch->staged,
+		.arrival = fetch->seen[i].arrival,
+		.announced_bytes = fetch->listing->items[i].size_bytes,
+		.octets = retrieved->octets,
+		.index = i,
+	};
+	fetch->staged = NULL;
+	batch->size_bytes += retrieved->octets;
+	show_progress(fetch, fetch->done == (int64_t)fetch->plan->n_fetch);
+	if (batch->count == GLEAN_BATCH_MESSAGES || batch->size_bytes >= GLEAN_BATCH_BYTES ||
+	    glean_monotonic_ms() - batch->begun_ms >= GLEAN_BATCH_MS)
+		return hand_over(fetch, err);
+	return 0;
+}
+
+static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_error *err)
+{
+	struct glean_wanted *wanted = calloc(fetch->plan->n_fetch, sizeof *wanted);
+	const struct glean_sink sink = { begin_message, message_data, end_message, fetch };
+	int rc;
+
+	if (!wanted)
+		return glean_fail_memory(err);
+	for (size_t i = 0; i < fetch->plan->n_fetch; i++) {
+		const struct glean_listed *listed = &fetch->listing->items[fetch->plan->fetch[i]];
+
+		wanted[i] = (struct glean_wanted){ listed->number, listed->size_bytes };
+	}
+	rc = glean_pop3_retrieve(pop3, wanted, fetch->plan->n_fetch, &sink, err);
+	glean_staged_drop(fetch->staged);
+	fetch->staged = NULL;
+	free(wanted);
+	return rc;
+}
+
+/* Wait for the committer: what was received whole is kept, whatever ended the retrieval. */
+static int end_committer(struct fetch *fetch, pthread_t thread, int rc, struct glean_error *err)
+{
+	struct glean_error late = { 0 };
+	int handed = hand_over(fetch, &late);
+
+	pthread_mutex_lock(&fetch->lock);
+	fetch->ended = true;
+	pthread_cond_broadcast(&fetch->changed);
+	pthread_mutex_unlock(&fetch->lock);
+	pthread_join(thread, NULL);
+	if (handed == 0 && fetch->error.status != 0) {
+		late = fetch->error;
+		handed = late.status;
+	}
+	if (handed < 0 && (rc >= 0 || glean_status_worse(handed, rc) == handed)) {
+		*err = late;
+		rc = handed;
+	}
+	return rc;
+}
+
+int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glean_listing *listing,
+	       const struct glean_seen *seen, const struct glean_plan *plan, int64_t now_s,
+	       struct stored *stored, struct glean_error *err)
+{
+	struct fetch fetch = { .side = side,
+			       .listing = listing,
+			       .seen = seen,
+			       .plan = plan,
+			       .now_s = now_s,
+			       .stored = stored,
+			       .lock = PTHREAD_MUTEX_INITIALIZER,
+			       .changed = PTHREAD_COND_INITIALIZER };
+	size_t room = plan->n_fetch < GLEAN_BATCH_MESSAGES ? plan->n_fetch : GLEAN_BATCH_MESSAGES;
+	pthread_t thread;
+	int rc;
+
+	if (plan->n_fetch == 0)
+		return 0;
+	fetch.filling.entries = calloc(room, sizeof *fetch.filling.entries);
+	fetch.committing.entries = calloc(room, sizeof *fetch.committing.entries);
+	fetch.receipts = calloc(room, sizeof *fetch.receipts);
+	if (!fetch.filling.entries || !fetch.committing.entries || !fetch.receipts ||
+	    pthread_create(&thread, NULL, committer, &fetch) != 0) {
+		rc = glean_fail_memory(err);
+	} else {
+		rc = retrieve(&fetch, pop3, err);
+		rc = end_committer(&fetch, thread, rc, err);
+	}
+	drop_batch(&fetch.filling);
+	side->counts.stored += fetch.counts.stored;
+	side->counts.duplicates += fetch.counts.duplicates;
+	side->counts.variants += fetch.counts.variants;
+	free(fetch.filling.entries);
+	free(fetch.committing.entries);
+	free(fetch.receipts);
+	return rc;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Listing and ledger in, plan out. */
+#include "sync/plan.h"
+
+#include <stdlib.h>
+
+bool glean_plan_due(int64_t delete_after_s, int64_t stored_s, int64_t now_s)
+{
+	/* stored_s > now_s: the clock went back; only "stored" does not depend on it. */
+	return delete_after_s != GLEAN_DELETE_NEVER && now_s - stored_s >= delete_after_s;
+}
+
+static void plan_one(struct glean_plan *plan, const struct glean_listed *listed,
+		     const struct glean_seen *seen, size_t i, int64_t delete_after_s, int64_t now_s)
+{
+	bool due = seen->stored && (delete_after_s == GLEAN_DELETE_STORED ||
+				    glean_plan_due(delete_after_s, seen->stored_s, now_s));
+
+	if (!seen->stored)
+		plan->unstored++;
+	if (!seen->stored && seen->retry_s > now_s) {
+		plan->waiting++;
+	} else if (!seen->stored || (due && listed->top)) {
+		plan->fetch[plan->n_fetch++] = i;
+		plan->fetch_bytes += listed->size_bytes;
+	} else if (due) {
+		plan->remove[plan->n_remove++] = i;
+	}
+}
+
+int glean_plan_make(struct glean_plan *plan, const struct glean_listing *listing,
+		    const struct glean_seen *seen, int64_t delete_after_s, int64_t now_s,
+		    struct glean_error *err)
+{
+	size_t n = listing->count ? listing->count : 1;
+
+	*plan = (struct glean_plan){
+		.fetch = calloc(n, sizeof *plan->fetch),
+		.remove = calloc(n, sizeof *plan->remove),
+	};
+	if (!plan->fetch || !plan->remove) {
+		glean_plan_finish(plan);
+		return glean_fail_memory(err);
+	}
+	for (size_t i = 0; i < listing->count; i++)
+		plan_one(plan, &listing->items[i], &seen[i], i, delete_after_s, now_s);
+	return 0;
+}
+
+void glean_plan_finish(struct glean_plan *plan)
+{
+	free(plan->fetch);
+	free(plan->remove);
+	*plan = (struct glean_plan){ 0 };
+}

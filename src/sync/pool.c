@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Many accounts: some at once, never more sessions to a server than it is to bear. */
+#include "sync/sync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mailglean/mailglean.h>
+
+#define JOBS_DEFAULT 4
+
+/* One server of the run, by what is dialled. */
+struct slot {
+	const struct glean_server *server;
+	int busy;
+};
+
+struct task {
+	const struct glean_account *account;
+	struct slot *slot[2]; /* NULL: no such side in this run */
+	bool taken;
+};
+
+struct pool {
+	struct run run;
+	struct task *tasks;
+	size_t count;
+	struct slot *slots;
+	size_t n_slots;
+	pthread_mutex_t lock;
+	pthread_cond_t freed;
+	int worst;
+	struct glean_error error;
+};
+
+/* ---- which accounts ---- */
+
+/* FNV-1a, 64 bits: the same on every machine and in every version, for shards are spread by it. */
+static uint64_t stable_hash(const char *name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static bool in_shard(const struct glean_sync_options *options, const char *name)
+{
+	return options->shards <= 0 ||
+	       stable_hash(name) % (uint64_t)options->shards == (uint64_t)(options->shard - 1);
+}
+
+static bool same_string(const char *a, const char *b)
+{
+	return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+static struct slot *find_slot(struct pool *pool, const struct glean_server *server)
+{
+	struct slot *slot;
+
+	for (size_t i = 0; i < pool->n_slots; i++) {
+		const struct glean_server *known = pool->slots[i].server;
+
+		if (known->port == server->port && same_string(known->address, server->address) &&
+		    (server->address || same_string(known->host, server->host)))
+			return &pool->slots[i];
+	}
+	slot = &pool->slots[pool->n_slots++];
+	slot->server = server;
+	return slot;
+}
+
+static void add_task(struct pool *pool, const struct glean_account *account)
+{
+	struct task *task = &pool->tasks[pool->count++];
+	int only = pool->run.options->only;
+
+	task->account = account;
+	for (int i = 0; i < 2; i++)
+		if (account->server[i].present && (only < 0 || only == i))
+			task->slot[i] = find_slot(pool, &account->server[i]);
+}
+
+static int add_named(struct pool *pool, const struct glean_config *config, struct glean_error *err)
+{
+	const struct glean_sync_options *options = pool->run.options;
+
+	for (size_t i = 0; i < options->n_accounts; i++) {
+		const struct glean_account *account = glean_config_find(config, options->accounts[i]);
+		bool known = false;
+
+		if (!account)
+			return glean_fail(err, GLEAN_E_USAGE, _("no account is called '%s'"),
+					  options->accounts[i]);
+		for (size_t k = 0; k < pool->count; k++)
+			known = known || pool->tasks[k].account == account;
+		if (!known && in_shard(options, account->name))
+			add_task(pool, account);
+	}
+	return 0;
+}
+
+static int add_tasks(struct pool *pool, const struct glean_config *config, struct glean_error *err)
+{
+	size_t n = glean_config_count(config);
+
+	if (pool->run.options->shards > 0 &&
+	    (pool->run.options->shard < 1 || pool->run.options->shard > pool->run.options->shards))
+		return glean_fail(err, GLEAN_E_USAGE, _("there is no shard %d of %d"),
+				  pool->run.options->shard, pool->run.options->shards);
+	pool->tasks = calloc(n ? n : 1, sizeof *pool->tasks);
+	pool->slots = calloc(n ? 2 * n : 1, sizeof *pool->slots);
+	if (!pool->tasks || !pool->slots)
+		return glean_fail_memory(err);
+	if (pool->run.options->accounts)
+		return add_named(pool, config, err);
+	for (size_t i = 0; i < n; i++)
+		if (in_shard(pool->run.options, glean_config_account(config, i)->name))
+			add_task(pool, glean_config_account(config, i));
+	return 0;
+}
+
+/* ---- the workers ---- */
+
+/*
+ * Both slots are taken in one step, before either session begins: an account
+ * that held one and waited for the other could wait for ever.
+ */
+static bool take_slots(struct task *task)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct slot *slot = task->slot[i];
+		int wanted = 1 + (i == 1 && slot == task->slot[0]);
+
+		/* Both sides on one server that bears one session: let them have two rather than none. */
+		if (slot && slot->busy > 0 && slot->busy + wanted > slot->server->max_connections)
+			return false;
+	}
+	for (int i = 0; i < 2; i++)
+		if (task->slot[i])
+			task->slot[i]->busy++;
+	task->taken = true;
+	return true;
+}
+
+static void free_slots(struct task *task)
+{
+	for (int i = 0; i < 2; i++)
+		if (task->slot[i])
+			task->slot[i]->busy--;
+}
+
+/* The next account that may begin, waiting for one if need be; NULL: all are begun. POOL is locked. */
+static struct task *next_task(struct pool *pool)
+{
+	for (;;) {
+		bool left = false;
+
+		for (size_t i = 0; i < pool->count; i++) {
+			if (pool->tasks[i].taken)
+				continue;
+			left = true;
+			if (take_slots(&pool->tasks[i]))
+				return &pool->tasks[i];
+		}
+		if (!left)
+			return NULL;
+		pthread_cond_wait(&pool->freed, &pool->lock);
+	}
+}
+
+static void note_result(struct pool *pool, int rc, const struct glean_error *err)
+{
+	if (rc < 0 && (pool->worst == 0 || glean_status_worse(rc, pool->worst) != pool->worst)) {
+		pool->worst = rc;
+		pool->error = *err;
+	}
+}
+
+static void *worker(void *arg)
+{
+	struct pool *pool = arg;
+	struct task *task;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((task = next_task(pool)) != NULL) {
+		struct glean_error err = { 0 };
+		int rc;
+
+		pthread_mutex_unlock(&pool->lock);
+		if (run_cancelled(&pool->run))
+			rc = glean_fail(&err, GLEAN_E_TEMP, "%s", _("interrupted"));
+		else
+			rc = account_sync(&pool->run, task->account, &err);
+		pthread_mutex_lock(&pool->lock);
+		if (rc < 0)
+			glean_error_prefix(&err, "%s", task->account->name);
+		note_result(pool, rc, &err);
+		free_slots(task);
+		pthread_cond_broadcast(&pool->freed);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+/* The caller's thread works too, so one that cannot be started only makes it slower. */
+static void run_workers(struct pool *pool)
+{
+	size_t wanted = pool->run.options->jobs > 0 ? (size_t)pool->run.options->jobs : JOBS_DEFAULT;
+	pthread_t *threads;
+	size_t started = 0;
+
+	if (wanted > pool->count)
+		wanted = pool->count;
+	threads = calloc(wanted + 1, sizeof *threads);
+	while (threads && started + 1 < wanted && pthread_create(&threads[started], NULL, worker, pool) == 0)
+		started++;
+	worker(pool);
+	while (started > 0)
+		pthread_join(threads[--started], NULL);
+	free(threads);
+}
+
+int glean_sync(const struct glean_config *config, const struct glean_sync_options *options,
+	       const struct glean_callbacks *callbacks, struct glean_error *err)
+{
+	static const struct glean_sync_options all = { .only = -1 };
+	static const struct glean_callbacks silent = { 0 };
+	struct pool pool = {
+		.run = { .options = options ? options : &all,
+			 .callbacks = callbacks ? callbacks : &silent,
+			 .event_lock = PTHREAD_MUTEX_INITIALIZER,
+			 .secret_lock = PTHREAD_MUTEX_INITIALIZER },
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.freed = PTHREAD_COND_INITIALIZER,
+	};
+	int rc = add_tasks(&pool, config, err);
+
+	if (rc == 0) {
+		run_workers(&pool);
+		rc = pool.worst;
+		if (rc < 0 && err)
+			*err = pool.error;
+	}
+	free(pool.tasks);
+	free(pool.slots);
+	return rc;
+}
+
+static const char *const finding_names[] = {
+	[GLEAN_FINDING_MISSING] = "missing",	 [GLEAN_FINDING_ALTERED] = "altered",
+	[GLEAN_FINDING_REMOVED] = "removed",	 [GLEAN_FINDING_VANISHED] = "vanished",
+	[GLEAN_FINDING_SET_ASIDE] = "set-aside", [GLEAN_FINDING_VARIANT] = "variant",
+	[GLEAN_FINDING_RETURNED] = "returned",	 [GLEAN_FINDING_UNCONFIRMED] = "unconfirmed",
+};
+
+const char *glean_finding_name(enum glean_finding finding)
+{
+	return finding_names[finding];
+}
+
+const char *glean_version(void)
+{
+	return GLEAN_VERSION;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One side of one account: listing, plan, batches, receipts, deletions, outcome. */
+#include "sync/sync.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+
+/* What one session knows. */
+struct session {
+	struct side_run *side;
+	struct glean_pop3 *pop3;
+	struct glean_listing listing;
+	struct glean_seen *seen;
+	struct glean_plan plan;
+	struct stored *stored; /* by index of the listing */
+	int64_t now_s;	       /* of the listing: what was there then */
+	bool empty;
+};
+
+static bool dry_run(const struct side_run *side)
+{
+	return side->account->run->options->dry_run;
+}
+
+static int log_in(struct session *session, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	struct run *run = side->account->run;
+	struct glean_buf secret = { 0 };
+	int rc;
+
+	/* One at a time: it may ask a person, or a password store that does. */
+	pthread_mutex_lock(&run->secret_lock);
+	rc = glean_secret_get(&secret, side->account->account, side->side, run->callbacks, &side->context,
+			      err);
+	pthread_mutex_unlock(&run->secret_lock);
+	if (rc == 0)
+		rc = glean_pop3_open(&session->pop3, side->server, secret.data, secret.size, &side->context,
+				     err);
+	glean_buf_free(&secret);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&side->account->lock);
+	side->peer = *glean_pop3_peer(session->pop3);
+	pthread_mutex_unlock(&side->account->lock);
+	return 0;
+}
+
+static void tell_vanished(const char *uidl, void *user)
+{
+	side_finding(user, GLEAN_FINDING_VANISHED, uidl, NULL, NULL,
+		     _("it was listed once, and gone before it could be stored"));
+}
+
+/* What the listing shows of earlier runs. */
+static void tell_observed(struct session *session, const struct glean_observed *observed)
+{
+	struct side_run *side = session->side;
+
+	side->counts.confirmed = observed->confirmed;
+	if (observed->renumbered)
+		run_warn(
+			side->account->run, side->account->account, (int)side->side,
+			_("the server changed all its unique-ids; everything is fetched again and compared"));
+	for (size_t i = 0; i < session->listing.count; i++) {
+		const struct glean_seen *seen = &session->seen[i];
+
+		if (seen->returned)
+			side_finding(side, GLEAN_FINDING_RETURNED, seen->uidl, NULL, NULL,
+				     _("it had been deleted and seen to be gone, and is listed again"));
+		else if (seen->unconfirmed)
+			side_finding(side, GLEAN_FINDING_UNCONFIRMED, seen->uidl, NULL, NULL,
+				     _("its deletion was requested, yet it is still listed"));
+	}
+}
+
+static void tell_listed(const struct session *session)
+{
+	const struct glean_event event = {
+		.kind = GLEAN_EVENT_LISTED,
+		.account = session->side->account->account,
+		.side = (int)session->side->side,
+		.messages = (int64_t)session->listing.count,
+		.to_fetch = (int64_t)session->plan.n_fetch,
+		.bytes_total = session->plan.fetch_bytes,
+	};
+
+	run_event(session->side->account->run, &event);
+}
+
+static int observe(struct session *session, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	struct glean_observed observed = { .each_vanished = tell_vanished, .user = side };
+	size_t n = session->listing.count;
+	int rc = 0;
+
+	session->seen = calloc(n ? n : 1, sizeof *session->seen);
+	session->stored = calloc(n ? n : 1, sizeof *session->stored);
+	if (!session->seen || !session->stored)
+		return glean_fail_memory(err);
+	for (size_t i = 0; i < n; i++)
+		session->seen[i] = (struct glean_seen){
+			.uidl = session->listing.items[i].uidl,
+			.size_bytes = session->listing.items[i].size_bytes,
+		};
+	if (side->account->store)
+		rc = glean_store_observe(side->account->store, side->side, session->seen, n, session->now_s,
+					 !dry_run(side), &observed, err);
+	if (rc == 0)
+		tell_observed(session, &observed);
+	return rc;
+}
+
+static int list(struct session *session, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	int rc = glean_pop3_list(session->pop3, &session->listing, err);
+
+	session->now_s = run_now(side->account->run);
+	if (rc == 0)
+		rc = observe(session, err);
+	if (rc == 0)
+		rc = glean_plan_make(&session->plan, &session->listing, session->seen, side->delete_after_s,
+				     session->now_s, err);
+	if (rc < 0)
+		return rc;
+	side->counts.listed = (int64_t)session->listing.count;
+	side->counts.to_fetch = (int64_t)session->plan.n_fetch;
+	/* With delete = "never" a mailbox is empty when nothing is there that is not stored. */
+	session->empty = session->listing.count == 0 ||
+			 (side->delete_after_s == GLEAN_DELETE_NEVER && session->plan.unstored == 0);
+	pthread_mutex_lock(&side->account->lock);
+	side->listed = true;
+	pthread_mutex_unlock(&side->account->lock);
+	side_set_progress(side, SIDE_LISTED);
+	tell_listed(session);
+	return 0;
+}
+
+/* Those that are still in a pause are named too, each run. */
+static void tell_waiting(const struct session *session)
+{
+	for (size_t i = 0; session->plan.waiting > 0 && i < session->listing.count; i++) {
+		const struct glean_seen *seen = &session->seen[i];
+
+		if (seen->stored || seen->retry_s <= session->now_s)
+			continue;
+		session->side->counts.set_aside++;
+		side_finding(session->side, GLEAN_FINDING_SET_ASIDE, seen->uidl, NULL, NULL,
+			     _("it could not be fetched before and is waiting for its next try"));
+	}
+}
+
+/* ---- deletion ---- */
+
+struct deletion {
+	uint32_t *numbers;
+	int64_t *arrivals;
+	int64_t *accepted;
+	size_t count, n_accepted;
+};
+
+static void deletion_finish(struct deletion *deletion)
+{
+	free(deletion->numbers);
+	free(deletion->arrivals);
+	free(deletion->accepted);
+}
+
+static void deletion_add(struct deletion *deletion, const struct session *session, size_t i, int64_t arrival)
+{
+	deletion->numbers[deletion->count] = session->listing.items[i].number;
+	deletion->arrivals[deletion->count++] = arrival;
+}
+
+/* Those planned, and those stored just now by a receipt, where their time has come. */
+static int collect_deletions(struct deletion *deletion, const struct session *session,
+			     struct glean_error *err)
+{
+	int64_t after_s = session->side->delete_after_s;
+	size_t n = session->listing.count ? session->listing.count : 1;
+
+	deletion->numbers = calloc(n, sizeof *deletion->numbers);
+	deletion->arrivals = calloc(n, sizeof *deletion->arrivals);
+	deletion->accepted = calloc(n, sizeof *deletion->accepted);
+	if (!deletion->numbers || !deletion->arrivals || !deletion->accepted)
+		return glean_fail_memory(err);
+	for (size_t k = 0; k < session->plan.n_remove; k++)
+		deletion_add(deletion, session, session->plan.remove[k],
+			     session->seen[session->plan.remove[k]].arrival);
+	for (size_t k = 0; k < session->plan.n_fetch; k++) {
+		size_t i = session->plan.fetch[k];
+		const struct stored *stored = &session->stored[i];
+
+		if (dry_run(session->side)
+			    ? after_s == GLEAN_DELETE_STORED || session->seen[i].stored
+			    : stored->stored && stored->may_delete &&
+				      (after_s == GLEAN_DELETE_STORED ||
+				       glean_plan_due(after_s, stored->stored_s, session->now_s)))
+			deletion_add(deletion, session, i, stored->arrival);
+	}
+	return 0;
+}
+
+static void deletion_answered(size_t index, bool accepted, const char *reply, void *user)
+{
+	struct deletion *deletion = user;
+
+	(void)reply; /* refused: it stays listed, and the next run asks again */
+	if (accepted)
+		deletion->accepted[deletion->n_accepted++] = deletion->arrivals[index];
+}
+
+static bool any_fresh(const struct session *session)
+{
+	for (size_t i = 0; i < session->listing.count; i++)
+		if (session->seen[i].fresh)
+			return true;
+	return false;
+}
+
+/*
+ * Comparing two large mailboxes costs more than listing them: it is done where
+ * something depends on it. Returns the verdict, recorded and told.
+ */
+static int settle_guard(struct session *session, bool deleting, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	struct glean_store *store = dry_run(side) ? NULL : side->account->store;
+	bool compare = deleting || (side->side == GLEAN_OLD && any_fresh(session));
+	char reason[256], text[512];
+	int rc = 0, verdict;
+
+	if (!compare && store && side->side == GLEAN_OLD)
+		rc = glean_store_guarded(store, &compare, err);
+	if (rc < 0)
+		return rc;
+	verdict = side_guard(side, store ? session->pop3 : NULL, compare, reason, sizeof reason, err);
+	if (verdict < 0 || (verdict == GUARD_CLEAR && !compare))
+		return verdict;
+	if (store)
+		rc = glean_store_guard(store, reason, err);
+	if (rc < 0 || verdict == GUARD_CLEAR)
+		return rc;
+	snprintf(text, sizeof text, _("nothing is deleted: %s"), reason);
+	run_warn(side->account->run, side->account->account, (int)side->side, text);
+	return verdict;
+}
+
+/* Ask for deletions; they happen at QUIT. */
+static int request_deletions(struct session *session, struct deletion *deletion, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	bool may = side->delete_after_s != GLEAN_DELETE_NEVER;
+	int rc = may ? collect_deletions(deletion, session, err) : 0;
+
+	if (rc == 0 && (deletion->count > 0 || side->side == GLEAN_OLD))
+		rc = settle_guard(session, deletion->count > 0, err);
+	if (rc < 0)
+		return rc;
+	/* What is one with the new mailbox is not left by anybody, however empty it is. */
+	if (rc == GUARD_SAME)
+		session->empty = false;
+	if (rc != GUARD_CLEAR)
+		deletion->count = 0;
+	side->counts.to_delete = (int64_t)deletion->count;
+	if (deletion->count == 0 || dry_run(side))
+		return 0;
+	rc = glean_store_deleting(side->account->store, deletion->arrivals, deletion->count, session->now_s,
+				  err);
+	if (rc == 0)
+		rc = glean_pop3_delete(session->pop3, deletion->numbers, deletion->count, deletion_answered,
+				       deletion, err);
+	return rc;
+}
+
+/* QUIT's answer decides: only +OK makes requested deletions accepted ones. */
+static int log_out(struct session *session, const struct deletion *deletion, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	int rc = glean_pop3_quit(session->pop3, err);
+
+	session->pop3 = NULL;
+	if (rc < 0 || deletion->n_accepted == 0)
+		return rc;
+	side->counts.deleted = (int64_t)deletion->n_accepted;
+	return glean_store_deleted(side->account->store, deletion->accepted, deletion->n_accepted,
+				   session->now_s, err);
+}
+
+/* ---- the session as a whole ---- */
+
+static int work(struct session *session, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	struct deletion deletion = { 0 };
+	int rc = log_in(session, err);
+
+	if (rc == 0)
+		rc = list(session, err);
+	if (rc == 0)
+		tell_waiting(session);
+	if (rc == 0 && !dry_run(side))
+		rc = side_fetch(side, session->pop3, &session->listing, session->seen, &session->plan,
+				session->now_s, session->stored, err);
+	if (rc == 0) {
+		side_set_progress(side, SIDE_STORED);
+		rc = request_deletions(session, &deletion, err);
+	}
+	if (rc == 0)
+		rc = log_out(session, &deletion, err);
+	glean_pop3_abort(session->pop3);
+	deletion_finish(&deletion);
+	return rc;
+}
+
+static int record_check(struct session *session, int rc, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	const struct glean_check_result result = {
+		.clean = rc == 0,
+		.empty = rc == 0 && session->empty,
+		.listed = (int64_t)session->listing.count,
+		.reason = rc == 0 ? NULL : err->text,
+	};
+	int64_t now_s = session->now_s ? session->now_s : run_now(side->account->run);
+	struct glean_error failed = { 0 };
+	bool clock_behind = false;
+	int recorded = glean_store_checked(side->account->store, side->side, &result,
+					   &side->account->account->quiet, now_s, &clock_behind, &failed);
+
+	if (clock_behind)
+		run_warn(side->account->run, side->account->account, (int)side->side,
+			 _("the clock is behind the newest check on record; this check does not count"));
+	if (recorded < 0 && glean_status_worse(recorded, rc) == recorded) {
+		*err = failed;
+		return recorded;
+	}
+	return rc;
+}
+
+void side_sync(struct side_run *side)
+{
+	struct session session = { .side = side };
+	struct glean_error err = { 0 };
+	struct glean_event event = {
+		.kind = GLEAN_EVENT_SIDE,
+		.account = side->account->account,
+		.side = (int)side->side,
+		.counts = &side->counts,
+	};
+	int rc = work(&session, &err);
+
+	if (!dry_run(side))
+		rc = record_check(&session, rc, &err);
+	if (rc == 0 && side->counts.set_aside > 0)
+		rc = glean_fail(&err, GLEAN_E_DATA,
+				_("%lld messages are set aside; they will be tried again"),
+				(long long)side->counts.set_aside);
+	side->error = err;
+	side->error.status = rc;
+	event.error = rc < 0 ? &side->error : NULL;
+	run_event(side->account->run, &event);
+	glean_plan_finish(&session.plan);
+	glean_listing_finish(&session.listing);
+	free(session.seen);
+	free(session.stored);
+	side_set_progress(side, SIDE_ENDED);
+}
