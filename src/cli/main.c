@@ -1,4 +1,194 @@
-int main(void)
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mailglean: the command line of libmailglean. */
+#include <locale.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "cli.h"
+#include "i18n.h"
+#include "interrupt.h"
+#include "text.h"
+
+struct command {
+	const char *name;
+	int (*run)(struct cli *cli);
+	unsigned takes; /* OPTION_… */
+	const char *summary;
+	const char *help;
+};
+
+static const struct command commands[] = {
+	{ "check", cmd_check, 0, N_("log in to both servers and say what is there; fetches nothing"),
+	  N_("Usage: mailglean check [ACCOUNT…]\n"
+	     "\n"
+	     "Logs in to the old and the new server of each account, lists, and logs out: TLS and\n"
+	     "certificate (with its key as a pin for the configuration), capabilities, how many\n"
+	     "messages there are, whether both servers are the same, disk space and clock.\n"
+	     "Nothing is fetched, deleted or recorded.\n") },
+	{ "sync", cmd_sync,
+	  OPTION_DRY_RUN | OPTION_DRAIN | OPTION_EVERY | OPTION_JOBS | OPTION_SHARD | OPTION_ONLY,
+	  N_("collect from both servers into one mailbox"),
+	  N_("Usage: mailglean sync [OPTIONS] [ACCOUNT…]\n"
+	     "\n"
+	     "Fetches what is new on the old and the new server of each account, stores each message\n"
+	     "once, and deletes on the server what the configuration says, after it is safe here.\n"
+	     "\n"
+	     "  --dry-run         list only, and say what would be done\n"
+	     "  --drain           this run: delete on the old server what is stored\n"
+	     "  --every TIME      stay running, and sync again TIME (10m, 2h, 1d) after the last run\n"
+	     "  --jobs N          accounts at once (default 4)\n"
+	     "  --shard I/N       only the I-th of N parts of the accounts\n"
+	     "  --only old|new    only one of the servers\n") },
+	{ "status", cmd_status, 0, N_("where the move stands, and what to do next"),
+	  N_("Usage: mailglean status [ACCOUNT…]\n"
+	     "\n"
+	     "Says from the records here, without asking a server: has the old mailbox stayed empty,\n"
+	     "since when, what is left where, and what to do next. With -v in full for each account.\n") },
+	{ "drained", cmd_drained, 0, N_("has the old mailbox stayed empty? The exit code says it"),
+	  N_("Usage: mailglean drained [ACCOUNT…]\n"
+	     "\n"
+	     "Exit code 0: the old mailboxes of all these accounts have stayed empty for the whole\n"
+	     "window. 1: at least one has not. 2: at least one cannot be told. Prints nothing without "
+	     "-v.\n") },
+	{ "list", cmd_list, 0, N_("the messages of the merged mailbox"),
+	  N_("Usage: mailglean list [ACCOUNT…]\n"
+	     "\n"
+	     "Lists the stored messages of each account, oldest first: date, where it arrived (old, new\n"
+	     "or both), sender and subject. When not on a terminal: values in full, separated by tabs.\n") },
+};
+
+static const char usage_head[] =
+	N_("Usage: mailglean [OPTIONS] COMMAND [OPTIONS] [ACCOUNT…]\n"
+	   "\n"
+	   "Collects an old and a new POP3 mailbox into one during a move, loses nothing, and tells\n"
+	   "when the old one has stayed empty.\n"
+	   "\n"
+	   "Commands:\n");
+
+static const char usage_common[] =
+	N_("Options of every command:\n"
+	   "  -c, --config FILE  configuration (default ~/.config/mailglean/config)\n"
+	   "  -q, --quiet        only errors\n"
+	   "  -v, --verbose      more; with sync and check also the dialogue with the servers\n"
+	   "      --json         one JSON object a line\n"
+	   "  -h, --help         this; behind a command: about the command\n"
+	   "      --version      the version\n"
+	   "\n"
+	   "Exit codes and all the rest: man mailglean\n");
+
+static int help(struct cli *cli, const struct command *command)
 {
+
+	if (command) {
+		output_raw(&cli->out, _(command->help));
+	} else {
+		output_raw(&cli->out, _(usage_head));
+		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+			output_line(&cli->out, "  %-8s  %s", commands[i].name, _(commands[i].summary));
+	}
+	output_raw(&cli->out, "\n");
+	output_raw(&cli->out, _(usage_common));
 	return 0;
+}
+
+static int usage_error(struct cli *cli, const char *sentence)
+{
+	int code = output_failure(&cli->out, GLEAN_E_USAGE, sentence);
+
+	output_note(&cli->out, "%s", _("“mailglean --help” shows the usage."));
+	return code;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown_command(struct cli *cli, const char *name)
+{
+	const char *meant = NULL;
+	char sentence[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(commands) && !meant; i++)
+		if (text_similar(name, commands[i].name))
+			meant = commands[i].name;
+	if (meant)
+		snprintf(sentence, sizeof sentence, _("there is no command “%s”; did you mean “%s”?"), name,
+			 meant);
+	else
+		snprintf(sentence, sizeof sentence, _("there is no command “%s”"), name);
+	return usage_error(cli, sentence);
+}
+
+static int dispatch(struct cli *cli)
+{
+	struct options *o = &cli->options;
+	const struct command *command = find_command(o->command);
+
+	if (command)
+		options_restrict(o, command->takes, command->name);
+	if (o->error[0])
+		return usage_error(cli, o->error);
+	if (o->command && !command)
+		return unknown_command(cli, o->command);
+	if (o->help)
+		return help(cli, command);
+	if (o->version) {
+		output_line(&cli->out, "mailglean %s", glean_version());
+		return 0;
+	}
+	if (!command)
+		return usage_error(cli, _("which command? For example: mailglean status"));
+	return command->run(cli);
+}
+
+static void choose_language(void)
+{
+	const char *dir = getenv("MAILGLEAN_LOCALEDIR");
+
+	setlocale(LC_ALL, "");
+	bindtextdomain("mailglean", dir && *dir ? dir : LOCALEDIR);
+	bind_textdomain_codeset("mailglean", "UTF-8");
+	/* strerror()'s texts become part of sentences that are UTF-8. */
+	bind_textdomain_codeset("libc", "UTF-8");
+	textdomain("mailglean");
+}
+
+static const char *home_directory(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *user;
+
+	if (home && *home)
+		return home;
+	user = getpwuid(getuid());
+	return user && user->pw_dir && *user->pw_dir ? user->pw_dir : NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { .home = NULL };
+	int code, written;
+
+	choose_language();
+	interrupt_install();
+	options_parse(&cli.options, argc, argv);
+	output_init(&cli.out, &cli.options);
+	cli.home = home_directory();
+	cli.config_path = options_config_path(&cli.options, cli.home);
+	code = dispatch(&cli);
+	written = output_finish(&cli.out);
+	passwords_destroy(cli.passwords);
+	free(cli.accounts);
+	glean_config_free(cli.config);
+	free(cli.config_path);
+	options_finish(&cli.options);
+	return code != 0 ? code : written;
 }

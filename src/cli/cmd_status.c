@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mailglean status: where the move stands, and what to do next. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "i18n.h"
+#include "render.h"
+#include "text.h"
+
+/* One account's status with all that its record points to. */
+struct view {
+	struct glean_account_status status;
+	struct record record, side[2];
+	char days[128], stored[256], left[64], listed[2][256], checked[2][1024], next_step[1024];
+	char since[TEXT_TIME], due[TEXT_TIME];
+};
+
+/* How a label goes: as the head of a column, or before a line. NULL: not shown there. */
+struct labels {
+	bool table;
+};
+
+static const char *label(const struct labels *labels, const char *column, const char *line)
+{
+	const char *chosen = labels->table ? column : line;
+
+	return chosen ? _(chosen) : NULL;
+}
+
+static enum tone state_tone(enum glean_drain_state state)
+{
+	static const enum tone tones[] = {
+		[GLEAN_DRAIN_UNKNOWN] = TONE_BAD,
+		[GLEAN_DRAIN_RECEIVING] = TONE_WAIT,
+		[GLEAN_DRAIN_QUIET] = TONE_WAIT,
+		[GLEAN_DRAIN_DRAINED] = TONE_GOOD,
+	};
+
+	return (size_t)state < ARRAY_LEN(tones) ? tones[state] : TONE_PLAIN;
+}
+
+static void fill_side(struct record *r, const struct glean_side_status *side)
+{
+	record_time(r, "last_clean", NULL, side->last_clean_s);
+	record_time(r, "last_try", NULL, side->last_try_s);
+	record_text(r, "last_error", NULL, side->last_error[0] ? side->last_error : NULL);
+	record_number(r, "listed", NULL, side->listed);
+	record_number(r, "not_stored", NULL, side->not_stored);
+	record_number(r, "set_aside", NULL, side->set_aside);
+	record_number(r, "to_delete", NULL, side->to_delete);
+	record_number(r, "unconfirmed", NULL, side->unconfirmed);
+	record_number(r, "arrivals", NULL, side->arrivals);
+	record_number(r, "vanished", NULL, side->vanished);
+}
+
+/* What was on a server when it was last looked at. */
+static void describe_listed(char *dst, size_t size, const struct glean_side_status *s)
+{
+	int n = 0;
+
+	if (s->last_clean_s == 0 && s->listed == 0) {
+		snprintf(dst, size, "%s", _("never listed yet"));
+		return;
+	}
+	n += snprintf(dst + n, size - (size_t)n, _("%lld listed, %lld of them to fetch, %lld to delete"),
+		      (long long)s->listed, (long long)s->not_stored, (long long)s->to_delete);
+	if (s->set_aside > 0)
+		n += snprintf(dst + n, size - (size_t)n, _("; %lld set aside"), (long long)s->set_aside);
+	if (s->unconfirmed > 0)
+		n += snprintf(dst + n, size - (size_t)n, _("; %lld deletions unconfirmed"),
+			      (long long)s->unconfirmed);
+	if (s->vanished > 0)
+		snprintf(dst + n, size - (size_t)n, _("; %lld vanished before they could be stored"),
+			 (long long)s->vanished);
+}
+
+static void describe_checked(char *dst, size_t size, const struct glean_side_status *s)
+{
+	char clean[TEXT_TIME], try[TEXT_TIME];
+
+	text_time(clean, s->last_clean_s);
+	text_time(try, s->last_try_s);
+	if (s->last_error[0] && s->last_clean_s)
+		snprintf(dst, size, _("%s; the check of %s failed: %s"), clean, try, s->last_error);
+	else if (s->last_error[0])
+		snprintf(dst, size, _("never; the check of %s failed: %s"), try, s->last_error);
+	else
+		snprintf(dst, size, "%s", s->last_clean_s ? clean : _("never"));
+}
+
+static void describe(struct view *v, const struct glean_account *account)
+{
+	const struct glean_account_status *s = &v->status;
+
+	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++) {
+		describe_listed(v->listed[side], sizeof v->listed[side], &s->side[side]);
+		describe_checked(v->checked[side], sizeof v->checked[side], &s->side[side]);
+	}
+	if (s->quiet_since_s)
+		snprintf(v->days, sizeof v->days, _("%d days, of at least %d needed"), s->days_seen,
+			 s->days_needed);
+	snprintf(v->stored, sizeof v->stored, _("%lld messages; %lld duplicates merged, %lld variants kept"),
+		 (long long)s->messages, (long long)s->duplicates, (long long)s->variants);
+	if (s->side[GLEAN_OLD].last_clean_s)
+		snprintf(v->left, sizeof v->left, "%lld", (long long)s->side[GLEAN_OLD].listed);
+	cli_next_step(v->next_step, sizeof v->next_step, account, s);
+}
+
+static void fill_sides(struct view *v, const struct labels *l, const struct glean_account *account)
+{
+	struct record *r = &v->record;
+
+	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++) {
+		fill_side(&v->side[side], &v->status.side[side]);
+		record_object(r, glean_side_name(side), &v->side[side]);
+		if (!account->server[side].present || l->table)
+			continue;
+		record_text(r, NULL, side == GLEAN_OLD ? _("on the old server") : _("on the new server"),
+			    v->listed[side]);
+		record_text(r, NULL,
+			    side == GLEAN_OLD ? _("last clean check, old") : _("last clean check, new"),
+			    v->checked[side]);
+	}
+	if (l->table) {
+		record_text(r, NULL, _("LEFT ON OLD"), v->left);
+		record_time(r, NULL, _("LAST CLEAN CHECK"), v->status.side[GLEAN_OLD].last_clean_s);
+	}
+}
+
+static void fill(struct view *v, const struct labels *l, const struct glean_account *account)
+{
+	const struct glean_account_status *s = &v->status;
+	struct record *r = &v->record;
+	struct field *f;
+
+	describe(v, account);
+	r->type = "status";
+	record_text(r, "account", label(l, N_("ACCOUNT"), NULL), account->name);
+	f = record_text(r, "state", label(l, N_("STATE"), N_("state")), glean_drain_state_name(s->state));
+	f->shown = cli_state_name(s->state);
+	f->tone = state_tone(s->state);
+	f = record_time(r, "quiet_since", label(l, N_("QUIET SINCE"), N_("quiet since")), s->quiet_since_s);
+	if (l->table && s->quiet_since_s)
+		f->shown = text_day(v->since, s->quiet_since_s);
+	record_time(r, "last_mail", label(l, NULL, N_("last mail at the old server")), s->last_mail_s);
+	f = record_time(r, "due", label(l, N_("DRAINED FROM"), N_("drained at the earliest")), s->due_s);
+	if (l->table && s->due_s)
+		f->shown = text_day(v->due, s->due_s);
+	record_number(r, "days_seen", label(l, NULL, N_("seen empty on")), s->days_seen)->shown = v->days;
+	record_number(r, "days_needed", NULL, s->days_needed);
+	record_truth(r, "clock_behind", s->clock_behind);
+	record_number(r, "messages", label(l, NULL, N_("stored here")), s->messages)->shown = v->stored;
+	record_number(r, "duplicates", NULL, s->duplicates);
+	record_number(r, "variants", NULL, s->variants);
+	record_text(r, "guard", label(l, NULL, N_("nothing is deleted")), s->guard[0] ? s->guard : NULL)
+		->tone = TONE_BAD;
+	fill_sides(v, l, account);
+	record_text(r, "next_step", label(l, N_("NEXT STEP"), N_("next step")), v->next_step);
+}
+
+static void show(struct cli *cli, struct view *const *views, size_t n, const struct labels *l)
+{
+	const struct record **rows = calloc(n + 1, sizeof *rows);
+
+	for (size_t i = 0; i < n && rows; i++) {
+		rows[i] = &views[i]->record;
+		if (cli->out.json) {
+			render_json(&cli->out, rows[i]);
+		} else if (!l->table) {
+			output_line(&cli->out, "%s", rows[i]->fields[0].text);
+			render_lines(&cli->out, rows[i], 2);
+		}
+	}
+	if (rows && l->table && !cli->out.json)
+		render_table(&cli->out, rows, n);
+	free(rows);
+}
+
+static void unreadable(struct cli *cli, const struct glean_account *account, const struct glean_error *err)
+{
+	struct record record = { .type = "error" };
+
+	cli_account_error(cli, account, -1, err);
+	if (!cli->out.json)
+		return;
+	record_text(&record, "account", NULL, account->name);
+	record_number(&record, "status", NULL, -err->status);
+	record_text(&record, "error", NULL, err->text);
+	render_json(&cli->out, &record);
+}
+
+int cmd_status(struct cli *cli)
+{
+	struct labels labels;
+	struct view **views;
+	size_t n = 0;
+	int rc = 0, code = cli_load(cli);
+	int64_t now_s = time(NULL);
+
+	if (code != 0)
+		return code;
+	labels.table = cli->n_accounts > 1 && !cli->options.verbose;
+	views = calloc(cli->n_accounts, sizeof *views);
+	for (size_t i = 0; views && i < cli->n_accounts; i++) {
+		struct view *v = calloc(1, sizeof *v);
+		struct glean_error err;
+		int status = v ? glean_account_status(&v->status, cli->accounts[i], now_s, &err) : GLEAN_E_IO;
+
+		rc = glean_status_worse(rc, status);
+		if (v && status < 0)
+			unreadable(cli, cli->accounts[i], &err);
+		if (!v || status < 0) {
+			free(v);
+			continue;
+		}
+		fill(v, &labels, cli->accounts[i]);
+		views[n++] = v;
+	}
+	if (!views)
+		rc = GLEAN_E_IO;
+	if (!cli->out.quiet || cli->out.json)
+		show(cli, views, n, &labels);
+	for (size_t i = 0; i < n; i++)
+		free(views[i]);
+	free(views);
+	return -rc;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Signals: the first asks for a clean end, the second ends at once. */
+#include "interrupt.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "text.h"
+
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+
+/* The only variable of the process: a handler has no other way to tell. Other threads read it, too. */
+static volatile _Atomic sig_atomic_t interrupted;
+
+static void on_end(int signal_number)
+{
+	if (interrupted) {
+		signal(signal_number, SIG_DFL);
+		raise(signal_number);
+	}
+	interrupted = 1;
+}
+
+/* A handler, not SIG_IGN: commands that are started must not inherit the deafness. */
+static void on_pipe(int signal_number)
+{
+	(void)signal_number;
+}
+
+void interrupt_install(void)
+{
+	struct sigaction action = { .sa_handler = on_end }, before;
+
+	sigemptyset(&action.sa_mask);
+	/* Without SA_RESTART: a password prompt must wake up. */
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(ending[i], &action, NULL);
+	action.sa_handler = on_pipe;
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+bool interrupt_seen(void)
+{
+	return interrupted != 0;
+}
+
+bool interrupt_wait(int64_t seconds)
+{
+	sigset_t block, before;
+
+	sigemptyset(&block);
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		sigaddset(&block, ending[i]);
+	/* Blocked but for the time within ppoll(), no signal falls between looking and waiting. */
+	pthread_sigmask(SIG_BLOCK, &block, &before);
+	while (seconds > 0 && !interrupted) {
+		struct timespec slice = { .tv_sec = seconds < 3600 ? (time_t)seconds : 3600 };
+
+		if (ppoll(NULL, 0, &slice, &before) == 0)
+			seconds -= slice.tv_sec;
+		else if (errno != EINTR)
+			break;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return !interrupted;
+}

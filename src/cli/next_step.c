@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What to do next, in plain words, from what is on record. */
+#include <stdio.h>
+
+#include "cli.h"
+#include "i18n.h"
+#include "text.h"
+
+/* A side whose last check failed comes first: nothing else moves before it works again. */
+static bool after_failure(char *dst, size_t size, const struct glean_account_status *status)
+{
+	if (status->side[GLEAN_OLD].last_error[0])
+		snprintf(dst, size,
+			 _("the old server's last check failed (%s): correct that and run “mailglean sync” "
+			   "again"),
+			 status->side[GLEAN_OLD].last_error);
+	else if (status->side[GLEAN_NEW].last_error[0])
+		snprintf(dst, size,
+			 _("the new server's last check failed (%s): correct that and run “mailglean sync” "
+			   "again"),
+			 status->side[GLEAN_NEW].last_error);
+	else
+		return false;
+	return true;
+}
+
+static void while_unknown(char *dst, size_t size, const struct glean_account *account,
+			  const struct glean_account_status *status)
+{
+	char gap[64];
+
+	text_span(gap, account->quiet.max_gap_s);
+	if (status->side[GLEAN_OLD].last_clean_s == 0)
+		snprintf(dst, size,
+			 _("run “mailglean sync”: the old mailbox was never checked without a failure"));
+	else
+		snprintf(dst, size,
+			 _("run “mailglean sync” now, and then at least once in %s: the last clean check is "
+			   "too long ago to tell anything"),
+			 gap);
+}
+
+static void while_receiving(char *dst, size_t size, const struct glean_account_status *status)
+{
+	const struct glean_side_status *old = &status->side[GLEAN_OLD];
+
+	if (old->not_stored > old->set_aside)
+		snprintf(dst, size,
+			 ngettext("run “mailglean sync” again: %lld message on the old server is still to be "
+				  "fetched",
+				  "run “mailglean sync” again: %lld messages on the old server are still to "
+				  "be fetched",
+				  (unsigned long)(old->not_stored - old->set_aside)),
+			 (long long)(old->not_stored - old->set_aside));
+	else if (old->set_aside > 0)
+		snprintf(dst, size,
+			 ngettext("keep the old contract: %lld message could not be fetched from the old "
+				  "server; sync tries it again later and says why",
+				  "keep the old contract: %lld messages could not be fetched from the old "
+				  "server; sync tries them again later and says why",
+				  (unsigned long)old->set_aside),
+			 (long long)old->set_aside);
+	else if (old->to_delete + old->unconfirmed > 0)
+		snprintf(dst, size,
+			 ngettext("keep running “mailglean sync”: %lld stored message is still to be deleted "
+				  "from the old server",
+				  "keep running “mailglean sync”: %lld stored messages are still to be "
+				  "deleted from the old server",
+				  (unsigned long)(old->to_delete + old->unconfirmed)),
+			 (long long)(old->to_delete + old->unconfirmed));
+	else
+		snprintf(dst, size,
+			 _("keep the old contract and keep running “mailglean sync”: mail still arrived at "
+			   "the old server lately"));
+}
+
+static void while_quiet(char *dst, size_t size, const struct glean_account *account,
+			const struct glean_account_status *status)
+{
+	char day[TEXT_TIME], gap[64];
+
+	text_span(gap, account->quiet.max_gap_s);
+	if (status->due_s > 0)
+		snprintf(dst, size,
+			 _("wait until %s and keep the old contract until then; run “mailglean sync” every "
+			   "day, at least once in %s"),
+			 text_time(day, status->due_s), gap);
+	else
+		snprintf(dst, size,
+			 _("keep the old contract; run “mailglean sync” every day, at least once in %s"),
+			 gap);
+}
+
+static void when_drained(char *dst, size_t size, const struct glean_account_status *status)
+{
+	const struct glean_side_status *new = &status->side[GLEAN_NEW];
+
+	if (new->last_clean_s == 0)
+		snprintf(dst, size,
+			 _("the old mailbox stayed empty, but the new one was never checked without a "
+			   "failure: run “mailglean sync” before you cancel the old server"));
+	else if (new->not_stored > 0)
+		snprintf(dst, size,
+			 _("the old mailbox stayed empty; run “mailglean sync” once more before you cancel "
+			   "the old server: the new one has messages that are not fetched"));
+	else
+		snprintf(dst, size,
+			 _("the old server may be cancelled now: save its data and delete its accounts "
+			   "first"));
+}
+
+void cli_next_step(char *dst, size_t size, const struct glean_account *account,
+		   const struct glean_account_status *status)
+{
+	const struct glean_side_status *side = status->side;
+
+	if (!account->server[GLEAN_OLD].present)
+		snprintf(dst, size, _("none: this account has no old server"));
+	else if (status->clock_behind)
+		snprintf(dst, size, _("set this computer's clock: it is behind the last check on record"));
+	else if (side[GLEAN_OLD].last_try_s == 0 && side[GLEAN_NEW].last_try_s == 0)
+		snprintf(dst, size,
+			 _("run “mailglean check”, then “mailglean sync”: nothing was fetched yet"));
+	else if (after_failure(dst, size, status))
+		return;
+	else if (status->guard[0])
+		snprintf(dst, size,
+			 _("nothing is deleted while old and new may be the same server: wait for the DNS "
+			   "switch, or give the new server's address; then run “mailglean sync” again"));
+	else if (status->state == GLEAN_DRAIN_UNKNOWN)
+		while_unknown(dst, size, account, status);
+	else if (status->state == GLEAN_DRAIN_RECEIVING)
+		while_receiving(dst, size, status);
+	else if (status->state == GLEAN_DRAIN_QUIET)
+		while_quiet(dst, size, account, status);
+	else
+		when_drained(dst, size, status);
+}

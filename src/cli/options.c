@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line: which command, with what, for which accounts. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mailglean/config.h>
+
+#include "i18n.h"
+#include "text.h"
+
+enum {
+	LONG_DRY_RUN = 256,
+	LONG_DRAIN,
+	LONG_EVERY,
+	LONG_JOBS,
+	LONG_SHARD,
+	LONG_ONLY,
+	LONG_JSON,
+	LONG_VERSION
+};
+
+/* "-": words come in their order, whatever POSIXLY_CORRECT says; options may stand behind the command. */
+static const char short_options[] = "-:c:hqv";
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "json", no_argument, NULL, LONG_JSON },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, LONG_VERSION },
+	{ "dry-run", no_argument, NULL, LONG_DRY_RUN },
+	{ "drain", no_argument, NULL, LONG_DRAIN },
+	{ "every", required_argument, NULL, LONG_EVERY },
+	{ "jobs", required_argument, NULL, LONG_JOBS },
+	{ "shard", required_argument, NULL, LONG_SHARD },
+	{ "only", required_argument, NULL, LONG_ONLY },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void wrong(struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void wrong(struct options *o, const char *format, ...)
+{
+	va_list ap;
+
+	if (o->error[0])
+		return;
+	va_start(ap, format);
+	vsnprintf(o->error, sizeof o->error, format, ap);
+	va_end(ap);
+}
+
+bool options_duration(int64_t *seconds, const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
+	const int64_t most = INT64_C(100) * 366 * 86400;
+	int64_t n = 0;
+	const char *s = text;
+
+	while (*s >= '0' && *s <= '9' && n <= most)
+		n = n * 10 + (*s++ - '0');
+	if (s == text || (*s && s[1]))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (*s != units[i].unit || n > most / units[i].seconds)
+			continue;
+		*seconds = n * units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+/* A whole number of 1 … MOST that ends at END. */
+static const char *parse_number(int *number, const char *text, int most)
+{
+	char *end;
+	long n;
+
+	if (*text < '0' || *text > '9')
+		return NULL;
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || n < 1 || n > most)
+		return NULL;
+	*number = (int)n;
+	return end;
+}
+
+static void take_every(struct options *o, const char *text)
+{
+	o->seen |= OPTION_EVERY;
+	if (!options_duration(&o->every_s, text) || o->every_s < 1)
+		wrong(o, _("--every takes a time such as 90s, 10m, 2h or 1d, not “%s”"), text);
+}
+
+static void take_jobs(struct options *o, const char *text)
+{
+	const char *end = parse_number(&o->jobs, text, 10000);
+
+	o->seen |= OPTION_JOBS;
+	if (!end || *end)
+		wrong(o, _("--jobs takes a number of at least 1, not “%s”"), text);
+}
+
+static void take_shard(struct options *o, const char *text)
+{
+	const char *end = parse_number(&o->shard, text, INT_MAX);
+
+	o->seen |= OPTION_SHARD;
+	end = end && *end == '/' ? parse_number(&o->shards, end + 1, INT_MAX) : NULL;
+	if (!end || *end || o->shard > o->shards)
+		wrong(o, _("--shard takes I/N with I from 1 to N, such as 2/8, not “%s”"), text);
+}
+
+static void take_only(struct options *o, const char *text)
+{
+	o->seen |= OPTION_ONLY;
+	if (strcmp(text, "old") == 0)
+		o->only = GLEAN_OLD;
+	else if (strcmp(text, "new") == 0)
+		o->only = GLEAN_NEW;
+	else
+		wrong(o, _("--only takes “old” or “new”, not “%s”"), text);
+}
+
+static void take_word(struct options *o, const char *word)
+{
+	if (!o->command) {
+		o->command = word;
+		return;
+	}
+	for (size_t i = 0; i < o->n_accounts; i++)
+		if (strcmp(o->accounts[i], word) == 0)
+			return;
+	o->accounts[o->n_accounts++] = word;
+}
+
+static void unknown_option(struct options *o, const char *word)
+{
+	const char *suggestion = NULL;
+	char name[64];
+
+	if (strncmp(word, "--", 2) != 0) {
+		wrong(o, _("unknown option -%c"), optopt);
+		return;
+	}
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	if (optopt) {
+		wrong(o, _("--%s takes no value"), name);
+		return;
+	}
+	for (const struct option *known = long_options; known->name && !suggestion; known++)
+		if (text_similar(name, known->name))
+			suggestion = known->name;
+	if (suggestion)
+		wrong(o, _("unknown option --%s; did you mean --%s?"), name, suggestion);
+	else
+		wrong(o, _("unknown option --%s"), name);
+}
+
+static void missing_value(struct options *o, const char *word)
+{
+	if (strncmp(word, "--", 2) == 0)
+		wrong(o, _("%s needs a value"), word);
+	else
+		wrong(o, _("-%c needs a value"), optopt);
+}
+
+static void take_flag(struct options *o, int option)
+{
+	switch (option) {
+	case 'h':
+		o->help = true;
+		break;
+	case 'q':
+		o->quiet = true;
+		break;
+	case 'v':
+		o->verbose = true;
+		break;
+	case LONG_JSON:
+		o->json = true;
+		break;
+	case LONG_VERSION:
+		o->version = true;
+		break;
+	case LONG_DRY_RUN:
+		o->seen |= OPTION_DRY_RUN;
+		break;
+	case LONG_DRAIN:
+		o->seen |= OPTION_DRAIN;
+		break;
+	}
+}
+
+static void take(struct options *o, int option, const char *value, const char *word)
+{
+	switch (option) {
+	case 1:
+		take_word(o, value);
+		break;
+	case 'c':
+		o->config = value;
+		break;
+	case LONG_EVERY:
+		take_every(o, value);
+		break;
+	case LONG_JOBS:
+		take_jobs(o, value);
+		break;
+	case LONG_SHARD:
+		take_shard(o, value);
+		break;
+	case LONG_ONLY:
+		take_only(o, value);
+		break;
+	case '?':
+		unknown_option(o, word);
+		break;
+	case ':':
+		missing_value(o, word);
+		break;
+	default:
+		take_flag(o, option);
+	}
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	int option;
+
+	*o = (struct options){ .only = -1 };
+	o->accounts = calloc((size_t)argc + 1, sizeof *o->accounts);
+	if (!o->accounts) {
+		wrong(o, "%s", strerror(ENOMEM));
+		return;
+	}
+	for (;;) {
+		/* The word that getopt_long() looks at: where it stops inside of one, optind has not moved
+		 * yet. */
+		int at = optind ? optind : 1;
+
+		option = getopt_long(argc, argv, short_options, long_options, NULL);
+		if (option < 0)
+			break;
+		take(o, option, optarg, at < argc ? argv[at] : "");
+	}
+	while (optind < argc)
+		take_word(o, argv[optind++]);
+}
+
+void options_finish(struct options *o)
+{
+	free(o->accounts);
+	o->accounts = NULL;
+}
+
+void options_restrict(struct options *o, unsigned takes, const char *command)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = {
+		{ OPTION_DRY_RUN, "--dry-run" }, { OPTION_DRAIN, "--drain" }, { OPTION_EVERY, "--every" },
+		{ OPTION_JOBS, "--jobs" },	 { OPTION_SHARD, "--shard" }, { OPTION_ONLY, "--only" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (o->seen & ~takes & names[i].bit)
+			wrong(o, _("“%s” does not take %s"), command, names[i].name);
+}
+
+char *options_config_path(const struct options *o, const char *home)
+{
+	const char *xdg = getenv("XDG_CONFIG_HOME");
+	char *path = NULL;
+	int n;
+
+	if (o->config)
+		return strdup(o->config);
+	/* The XDG base directory specification has relative paths ignored. */
+	if (xdg && xdg[0] == '/')
+		n = asprintf(&path, "%s/mailglean/config", xdg);
+	else if (home)
+		n = asprintf(&path, "%s/.config/mailglean/config", home);
+	else
+		n = -1;
+	return n < 0 ? NULL : path;
+}

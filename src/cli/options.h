@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line: which command, with what, for which accounts. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Options that only some commands take; bits of struct options.seen and struct command.takes. */
+enum {
+	OPTION_DRY_RUN = 1 << 0,
+	OPTION_DRAIN = 1 << 1,
+	OPTION_EVERY = 1 << 2,
+	OPTION_JOBS = 1 << 3,
+	OPTION_SHARD = 1 << 4,
+	OPTION_ONLY = 1 << 5,
+};
+
+struct options {
+	const char *config; /* --config, or NULL */
+	bool quiet, verbose, json, help, version;
+	unsigned seen; /* OPTION_… that were given */
+	int64_t every_s;
+	int jobs;	       /* 0: not given */
+	int shard, shards;     /* 0: not given */
+	int only;	       /* enum glean_side, or -1 */
+	const char *command;   /* the first word, or NULL */
+	const char **accounts; /* the words after it, each once; belongs to this struct */
+	size_t n_accounts;
+	char error[512]; /* the first thing that is wrong, or "" */
+};
+
+/*
+ * Read the whole command line, also behind a mistake, so that --json counts
+ * wherever it stands. The words stay ARGV's. options_finish() releases.
+ */
+void options_parse(struct options *options, int argc, char **argv);
+void options_finish(struct options *options);
+
+/* Note in options->error those given that are not among TAKES, as not belonging to COMMAND. */
+void options_restrict(struct options *options, unsigned takes, const char *command);
+
+/* "90", "90s", "10m", "2h", "14d", "1w" as seconds. */
+bool options_duration(int64_t *seconds, const char *text);
+
+/* Where the configuration is: --config, XDG_CONFIG_HOME, or HOME. The caller frees it; NULL: no home is
+ * known. */
+char *options_config_path(const struct options *options, const char *home);
+
+#endif
