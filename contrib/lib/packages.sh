@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2034
+# The Debian packages that building, testing and demonstrating need; sourced by contrib/test and contrib/demo.
+
+packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libetpan-dev libssl-dev libsqlite3-dev
+	libconfuse-dev libgsasl-dev libcmocka-dev"
+packages_run="python3 openssl dovecot-core dovecot-pop3d dovecot-imapd faketime libfaketime util-linux"
+packages_test="clang g++ binutils time python3-pytest strace dnsmasq-base iproute2"
+
+# Install those of the named packages that are missing; says so before it does.
+install_missing() {
+	local package missing=() sudo=()
+
+	for package in "$@"; do
+		case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
+		"install ok installed") ;;
+		*) missing+=("$package") ;;
+		esac
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		sudo=(sudo)
+		if ! command -v sudo >/dev/null; then
+			echo "missing packages, and no sudo to install them: ${missing[*]}" >&2
+			return 1
+		fi
+	fi
+	echo "installing with apt-get: ${missing[*]}"
+	"${sudo[@]}" apt-get -q update
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}"
+}
