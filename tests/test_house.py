@@ -22,10 +22,11 @@ STERN = {
 
 def tracked():
     """The files that belong to the tree."""
-    listed = subprocess.run(["git", "-C", ROOT, "-c", f"safe.directory={ROOT}", "ls-files", "-co",
-                             "--exclude-standard"], capture_output=True, text=True)
-    if listed.returncode == 0:
-        return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-C", ROOT, "-c", f"safe.directory={ROOT}", "ls-files", "-co",
+                                 "--exclude-standard"], capture_output=True, text=True)
+        if listed.returncode == 0:
+            return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
     return [path for path in ROOT.rglob("*") if path.is_file()
             and not re.match(r"build|\.git$", path.relative_to(ROOT).parts[0])]
 
