@@ -116,6 +116,7 @@ static int fail_too_long(struct glean_pop3 *pop3, struct glean_error *err)
 
 static int fail_out_of_step(struct glean_pop3 *pop3, struct glean_error *err)
 {
+	pop3->out_of_step = true;
 	return glean_fail(err, GLEAN_E_PROTOCOL, _("%s: sends more than it was asked for"), pop3->where);
 }
 
@@ -205,8 +206,10 @@ static int handle_status(struct progress *p, struct glean_error *err)
 {
 	const struct glean_framer *framer = &p->pop3->framer;
 
-	if (framer->kind != GLEAN_REPLY_OK && framer->kind != GLEAN_REPLY_ERR)
+	if (framer->kind != GLEAN_REPLY_OK && framer->kind != GLEAN_REPLY_ERR) {
+		p->pop3->out_of_step = true;
 		return glean_pop3_fail_reply(p->pop3, err);
+	}
 	p->accepted = framer->kind == GLEAN_REPLY_OK;
 	log_reply(p->pop3);
 	return p->exchange->status(p->answered, p->accepted, framer->line, framer->line_size,

@@ -249,8 +249,35 @@ int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, stru
 		rc = substitute(&look, err);
 	if (rc == 0)
 		rc = glean_lister_finish(&look.lister, listing, err);
-	if (rc == 0)
+	if (rc == 0) {
 		listing->quality = quality;
+		listing->stat_bytes = look.stat_bytes;
+	}
 	glean_lister_free(&look.lister);
 	return rc;
+}
+
+int glean_pop3_verify(struct glean_pop3 *pop3, const struct glean_listing *listing, struct glean_error *err)
+{
+	int64_t size_bytes = 0;
+	size_t count = 0;
+	bool accepted;
+	int rc;
+
+	glean_conn_allow(pop3->conn, GLEAN_LOGIN_BYTES_MAX);
+	rc = glean_pop3_simple(pop3, GLEAN_CMD_STAT, &accepted, err);
+	if (rc < 0)
+		return rc;
+	if (accepted &&
+	    glean_stat_parse(&count, &size_bytes, pop3->framer.line, pop3->framer.line_size, NULL) == 0 &&
+	    count == listing->count && size_bytes == listing->stat_bytes)
+		return 0;
+	pop3->broken = true;
+	pop3->out_of_step = true;
+	glean_fail(err, GLEAN_E_PROTOCOL,
+		   _("%s: STAT does not say what it said before; nothing that came in this session is relied "
+		     "on"),
+		   pop3->where);
+	glean_pop3_note_reply(pop3, err);
+	return GLEAN_E_PROTOCOL;
 }

@@ -212,16 +212,23 @@ bool glean_lister_is_nameless(const struct glean_lister *lister, size_t i)
 	return lister->ids[i] < ID_FIRST;
 }
 
-/* They name other messages as soon as one is deleted. */
+/*
+ * They count the messages, from 1 or from 0, with or without leading zeros:
+ * then they name other messages as soon as one is deleted.
+ */
 static bool are_numbers(const struct glean_lister *lister)
 {
-	char digits[24];
+	int64_t first = 0;
 
 	for (size_t i = 0; i < lister->count; i++) {
 		const char *id = id_text(lister, i);
+		int64_t value;
 
-		snprintf(digits, sizeof digits, "%zu", i + 1);
-		if (!id || strcmp(id, digits) != 0)
+		if (!id || !read_number(&value, &id, id + strlen(id), INT64_MAX) || *id)
+			return false;
+		if (i == 0)
+			first = value;
+		if (first > 1 || value != first + (int64_t)i)
 			return false;
 	}
 	return lister->count > 0;

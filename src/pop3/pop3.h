@@ -35,7 +35,7 @@ enum glean_uidl_quality {
 	GLEAN_UIDL_NONE,     /* no UIDL command */
 	GLEAN_UIDL_REPEATED, /* two messages share one */
 	GLEAN_UIDL_OVERLONG, /* longer than 70 octets, empty, or with octets outside 0x21…0x7E */
-	GLEAN_UIDL_NUMBERS,  /* just the message numbers: they will name other messages tomorrow */
+	GLEAN_UIDL_NUMBERS,  /* the messages counted from 1 or 0: they will name other messages tomorrow */
 };
 
 /* "good", "none", "repeated", "overlong", "numbers". */
@@ -57,6 +57,7 @@ struct glean_listing {
 	struct glean_listed *items;
 	size_t count;
 	int64_t size_bytes;	/* sum of the sizes */
+	int64_t stat_bytes;	/* what STAT said of them */
 	enum glean_uidl_quality quality;
 	char *strings;		/* owns the uidls */
 };
@@ -108,6 +109,18 @@ struct glean_wanted {
  */
 int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *wanted, size_t count,
 			const struct glean_sink *sink, struct glean_error *err);
+
+/*
+ * Are replies still those to our commands? Asks STAT, whose answer LISTING
+ * tells beforehand as long as nothing was deleted. A server that said more
+ * than it was asked for, or a message that looks like replies, may have made
+ * every message seem to be the one behind it. 0, or GLEAN_E_PROTOCOL: then
+ * nothing that this session brought is what it seems; and as glean_pop3_list().
+ */
+int glean_pop3_verify(struct glean_pop3 *pop3, const struct glean_listing *listing, struct glean_error *err);
+
+/* The session failed because replies did not fit the commands while several of these were on their way. */
+bool glean_pop3_out_of_step(const struct glean_pop3 *pop3);
 
 /*
  * DELE the COUNT messages of NUMBERS. Each is reported to EACH with its index

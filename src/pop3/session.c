@@ -149,6 +149,11 @@ int glean_pop3_noop(struct glean_pop3 *pop3, struct glean_error *err)
 	return glean_pop3_simple(pop3, GLEAN_CMD_NOOP, &accepted, err);
 }
 
+bool glean_pop3_out_of_step(const struct glean_pop3 *pop3)
+{
+	return pop3->out_of_step && glean_pop3_pipelines(pop3);
+}
+
 struct deletion {
 	const uint32_t *numbers;
 	void (*each)(size_t index, bool accepted, const char *reply, void *user);

@@ -19,6 +19,7 @@ struct glean_pop3 {
 	enum glean_auth auth; /* the one that succeeded */
 	char stamp[256];      /* APOP's, or "" */
 	bool broken;	      /* replies and commands may no longer match: only to be closed */
+	bool out_of_step;     /* it is certain that they do not */
 	struct {	      /* while logging in: not to be shown, whatever the server repeats */
 		const char *data;
 		size_t size;

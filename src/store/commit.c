@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 /* Up to here single flushes are cheaper than one of the whole file system. */
@@ -30,10 +31,24 @@ static int flush_file(struct glean_store *store, struct glean_staged *staged, st
 	return rc;
 }
 
+#ifdef __linux__
+/* Before Linux 5.8 syncfs() kept silent about writes that failed. */
+static bool syncfs_tells(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 5 || (major == 5 && minor >= 8));
+}
+#endif
+
 /* 1: done, 0: not to be had here. */
 static int flush_together(struct glean_store *store, struct glean_error *err)
 {
 #ifdef __linux__
+	if (!syncfs_tells())
+		return 0;
 	/* TMP_FD is as old as the store: it is told of every failed write since. */
 	if (syncfs(store->tmp_fd) == 0)
 		return 1;

@@ -126,8 +126,14 @@ static int step(struct glean_store *store, struct glean_drain *drain, const stru
 		.first_s = check->now_s,
 		.last_s = check->now_s,
 	};
+	/* What is no longer true must not be told: its command may be what ends the old contract. */
+	static const char withdraw[] = "DELETE FROM hook WHERE kind = 'drained' AND done_s IS NULL";
 	const int64_t quiet_since_s = drain->quiet_since_s;
 	bool turned = glean_drain_step(drain, rules, &evidence);
+	int rc = drain->drained ? 0 : glean_sql_run(store, NULL, err, withdraw, "");
+
+	if (rc < 0)
+		return rc;
 
 	/* Also when it turned earlier: the command may have been configured since. */
 	if (drain->drained && rules->on_drained)

@@ -12,6 +12,7 @@ struct arrival {
 	int64_t first_listing;
 	char uidl[4 * GLEAN_UIDL_MAX]; /* "": none */
 	bool same_bytes;	       /* its last fetch agrees with this one, Status-like lines aside */
+	bool same_content;	       /* its message does, trace fields aside */
 	int state;
 };
 
@@ -50,8 +51,10 @@ static bool same_blob(sqlite3_stmt *stmt, int column, const uint8_t digest[GLEAN
 
 static int load_arrival(struct merge *m)
 {
-	static const char sql[] = "SELECT message, first_listing, uidl, loose, state FROM arrival"
-				  " WHERE id = ?1 AND side = ?2";
+	static const char sql[] =
+		"SELECT message, first_listing, uidl, loose, state,"
+		" (SELECT content FROM message m WHERE m.id = message AND m.key = ?3) FROM arrival"
+		" WHERE id = ?1 AND side = ?2";
 	struct arrival *arrival = &m->arrival;
 	const char *uidl;
 	sqlite3_stmt *stmt;
@@ -59,7 +62,8 @@ static int load_arrival(struct merge *m)
 
 	if (m->entry->arrival == 0)
 		return 0;
-	rc = glean_sql_row(m->store, &stmt, m->err, sql, "ii", m->entry->arrival, SQL_INT(m->side));
+	rc = glean_sql_row(m->store, &stmt, m->err, sql, "iit", m->entry->arrival, SQL_INT(m->side),
+			   m->identity->key);
 	if (rc == 0)
 		return glean_fail(m->err, GLEAN_E_INTERNAL,
 				  _("ledger %s: has no arrival %lld of that server"), m->store->ledger_path,
@@ -73,6 +77,7 @@ static int load_arrival(struct merge *m)
 	snprintf(arrival->uidl, sizeof arrival->uidl, "%s", uidl ? uidl : "");
 	arrival->same_bytes = same_blob(stmt, 3, m->identity->loose);
 	arrival->state = sqlite3_column_int(stmt, 4);
+	arrival->same_content = same_blob(stmt, 5, m->identity->content);
 	sqlite3_reset(stmt);
 	return 0;
 }
@@ -125,6 +130,31 @@ static int list_again(struct merge *m, int64_t id)
 			     m->store->listing[m->side]);
 }
 
+/*
+ * Another message stands under the unique-id of one that was stored whole: the
+ * server gave the id again. The old row ends here, and a new one begins.
+ */
+static int begin_again(struct merge *m)
+{
+	static const char end[] =
+		"UPDATE arrival SET gone_s = ?2, gone_listing = ?3,"
+		" fate = CASE WHEN coalesce(deleting_s, deleted_s) IS NULL THEN 4 ELSE 1 END WHERE id = ?1";
+	static const char begin[] =
+		"INSERT INTO arrival"
+		" (side, uidl, size, first_listed_s, first_listing, seen_listing, state, fate)"
+		" SELECT side, uidl, size, ?2, ?3, ?3, 0, 0 FROM arrival WHERE id = ?1";
+	int64_t id = m->arrival.id, listing = m->store->listing[m->side];
+	int rc = glean_sql_run(m->store, NULL, m->err, end, "iii", id, m->now_s, listing);
+
+	if (rc == 0)
+		rc = glean_sql_run(m->store, NULL, m->err, begin, "iii", id, m->now_s, listing);
+	m->arrival.id = sqlite3_last_insert_rowid(m->store->db);
+	m->arrival.message = 0;
+	m->arrival.first_listing = listing;
+	m->arrival.state = ARRIVAL_TO_FETCH;
+	return rc;
+}
+
 /* 1: it is an arrival that was stored before, and *MESSAGE is what it is. */
 static int find_same_arrival(struct merge *m, int64_t *message)
 {
@@ -134,10 +164,17 @@ static int find_same_arrival(struct merge *m, int64_t *message)
 	int rc = 0;
 
 	if (m->arrival.message) {
+		bool whole = m->arrival.state == ARRIVAL_STORED;
+
 		*message = m->arrival.message;
-		return m->arrival.same_bytes;
+		if (m->arrival.same_bytes || (whole && m->arrival.same_content))
+			return 1;
+		if (!whole)
+			return 0;
+		rc = begin_again(m);
 	}
-	rc = find_gone(m, here ? m->arrival.first_listing : listing, &id);
+	if (rc == 0)
+		rc = find_gone(m, here ? m->arrival.first_listing : listing, &id);
 	if (rc == 0 && id == 0 && (!here || m->arrival.first_listing == listing))
 		rc = find_unknown(m, listing, &id);
 	if (rc < 0 || id == 0)
@@ -268,7 +305,8 @@ static int record_arrival(struct merge *m)
 		" VALUES (?1, NULL, ?2, ?3, ?4, ?4, 0, 0)";
 	static const char update[] =
 		"UPDATE arrival SET state = ?2, message = ?3, octets = ?4, raw = ?5, loose = ?6,"
-		" stored_s = coalesce(stored_s, ?7), tries = 0, retry_s = NULL, reason = NULL WHERE id = ?1"
+		" stored_s = coalesce(stored_s, ?7), retry_s = NULL, reason = NULL,"
+		" tries = CASE WHEN deleted_s IS NULL THEN 0 ELSE tries END WHERE id = ?1"
 		" RETURNING stored_s";
 	bool doubtful = !m->accepted && GLEAN_SHORT(m->entry->announced_bytes, m->entry->octets);
 	int rc = 0;

@@ -199,7 +199,7 @@ static int compare_one(struct view *view, struct glean_seen *seen)
 	seen->stored = known->state == ARRIVAL_STORED;
 	seen->stored_s = seen->stored ? known->stored_s : 0;
 	seen->unconfirmed = known->deleting;
-	seen->retry_s = seen->stored ? 0 : known->retry_s;
+	seen->retry_s = known->retry_s;
 	return 0;
 }
 

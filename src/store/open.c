@@ -246,6 +246,39 @@ static int load_listings(struct glean_store *store, struct glean_error *err)
 	return rc;
 }
 
+/* Is there anything at NAME? */
+static bool missing(int parent_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	       (errno == ENOENT || errno == ENOTDIR);
+}
+
+/*
+ * Folders are made only where nothing was ever put into them. Else the ledger
+ * would vouch for messages of which nobody knows where they are, and have them
+ * deleted from their servers.
+ */
+static int look_for_maildir(struct glean_store *store, struct glean_error *err)
+{
+	static const char sql[] = "SELECT 1 FROM message WHERE published = 1 AND place = 0 LIMIT 1";
+	static const char *const folders[] = { "Maildir", "Maildir/new", "Maildir/cur" };
+	int64_t some = 0;
+	int rc;
+
+	store->action = _("it could not be read");
+	rc = glean_sql_number(store, &some, err, sql, "");
+	for (size_t i = 0; i < ARRAY_LEN(folders) && rc == 0 && some; i++) {
+		if (missing(store->dir_fd, folders[i]))
+			rc = glean_fail(err, GLEAN_E_DATA,
+					_("%s/%s is gone, yet %s says that messages are in it: put it back, "
+					  "or move both away to fetch everything again"),
+					store->account->store_dir, folders[i], store->ledger_path);
+	}
+	return rc;
+}
+
 int glean_store_open(struct glean_store **store_r, const struct glean_account *account,
 		     const struct glean_context *context, struct glean_error *err)
 {
@@ -259,9 +292,11 @@ int glean_store_open(struct glean_store **store_r, const struct glean_account *a
 	if (rc == 0)
 		rc = lock(store, err);
 	if (rc == 0)
-		rc = open_maildir(store, true, err);
-	if (rc == 0)
 		rc = glean_ledger_open(store, err);
+	if (rc == 0)
+		rc = look_for_maildir(store, err);
+	if (rc == 0)
+		rc = open_maildir(store, true, err);
 	if (rc == 0)
 		rc = load_listings(store, err);
 	if (rc == 0)
@@ -272,15 +307,6 @@ int glean_store_open(struct glean_store **store_r, const struct glean_account *a
 	}
 	*store_r = store;
 	return 0;
-}
-
-/* Is there anything at NAME? */
-static bool missing(int parent_fd, const char *name)
-{
-	struct stat st;
-
-	return fstatat(parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-	       (errno == ENOENT || errno == ENOTDIR);
 }
 
 int glean_store_open_reader(struct glean_store **store_r, const struct glean_account *account,

@@ -21,7 +21,8 @@ struct glean_store;
  * published = 0 are published again, staged files without a row are removed,
  * a row whose file is nowhere is marked lost. Failures: GLEAN_E_TEMP (another
  * process has it; the error says which), GLEAN_E_CREATE, GLEAN_E_IO,
- * GLEAN_E_DATA (ledger damaged, or of a newer version). CONTEXT must outlive the store.
+ * GLEAN_E_DATA (ledger damaged, or of a newer version; the Maildir of one that
+ * has messages is gone). CONTEXT must outlive the store.
  */
 int glean_store_open(struct glean_store **store, const struct glean_account *account,
 		     const struct glean_context *context, struct glean_error *err);
@@ -45,7 +46,7 @@ struct glean_seen {
 	int64_t stored_s;
 	bool unconfirmed; /* a DELE of an earlier session was accepted or may have been, yet it is listed */
 	bool returned;	  /* it had been seen to be gone */
-	int64_t retry_s;  /* set aside: not to be tried before this time; 0: not set aside */
+	int64_t retry_s;  /* not to be fetched, or deleted once more, before this time; 0: no pause */
 };
 
 struct glean_observed {
@@ -128,11 +129,31 @@ int glean_store_commit(struct glean_store *store, enum glean_side side, struct g
 int glean_store_set_aside(struct glean_store *store, int64_t arrival, const char *reason, int64_t now_s,
 			  int64_t *retry_s, struct glean_error *err);
 
+/*
+ * The session ended in the midst of ARRIVAL, for whatever reason: it is tried
+ * again at once. When that happens to it again and again it is set aside, lest
+ * it keep those behind it from being fetched.
+ */
+int glean_store_cut_off(struct glean_store *store, int64_t arrival, const char *reason, int64_t now_s,
+			struct glean_error *err);
+
+/*
+ * These were committed in a session whose replies cannot be relied on any
+ * more: what came may belong to other messages. They are fetched again before
+ * anything is believed of them.
+ */
+int glean_store_doubt(struct glean_store *store, const int64_t *arrivals, size_t count,
+		      struct glean_error *err);
+
 /* ---- deletion ---- */
 
 /* Durable before the first DELE is sent: these are about to be deleted. */
 int glean_store_deleting(struct glean_store *store, const int64_t *arrivals, size_t count, int64_t now_s,
 			 struct glean_error *err);
+
+/* The session ended before QUIT was sent: by the protocol none of these was deleted. NOW_S as above. */
+int glean_store_not_deleting(struct glean_store *store, const int64_t *arrivals, size_t count, int64_t now_s,
+			     struct glean_error *err);
 
 /* QUIT was answered +OK after these were accepted. */
 int glean_store_deleted(struct glean_store *store, const int64_t *arrivals, size_t count, int64_t now_s,
@@ -141,7 +162,7 @@ int glean_store_deleted(struct glean_store *store, const int64_t *arrivals, size
 /*
  * Is a message listed now on both sides with the same unique-id and the same
  * bytes? *SAME: it is one mailbox. *OPEN: how many unique-ids listed on both sides cannot be compared
- * yet, because one of the two is not stored.
+ * yet, because one of the two is not stored. Where neither side has a unique-id the bytes decide.
  */
 int glean_store_same_mailbox(struct glean_store *store, bool *same, int64_t *open, struct glean_error *err);
 

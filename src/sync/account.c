@@ -118,17 +118,32 @@ static void run_sides(struct account_run *account)
 	pthread_t thread;
 	bool threaded = false;
 
-	if (account->active[GLEAN_OLD] && account->active[GLEAN_NEW])
+	bool old = account->active[GLEAN_OLD];
+
+	if (old && account->active[GLEAN_NEW]) {
 		threaded = pthread_create(&thread, NULL, side_thread, &account->side[GLEAN_OLD]) == 0;
+		/* One after the other: then nobody may wait for the one behind. */
+		account->active[GLEAN_OLD] = threaded;
+	}
 	if (account->active[GLEAN_NEW])
 		side_sync(&account->side[GLEAN_NEW]);
+	account->active[GLEAN_OLD] = old;
 	if (threaded)
 		pthread_join(thread, NULL);
-	else if (account->active[GLEAN_OLD])
+	else if (old)
 		side_sync(&account->side[GLEAN_OLD]);
 }
 
 /* ---- hooks ---- */
+
+/* Not when the clock, or a gap without checks, leaves open whether it still is. */
+static bool is_drained_now(const struct account_run *account)
+{
+	struct glean_account_status status;
+
+	return glean_account_status(&status, account->account, run_now(account->run), NULL) == 0 &&
+	       status.state == GLEAN_DRAIN_DRAINED && !status.clock_behind;
+}
 
 static int run_hook(struct account_run *account, const struct glean_hook *hook, struct glean_error *err)
 {
@@ -138,6 +153,8 @@ static int run_hook(struct account_run *account, const struct glean_hook *hook, 
 	const char *what = drained ? "quiet.on-drained" : "quiet.on-straggler";
 	int rc = 0;
 
+	if (drained && !is_drained_now(account))
+		return 0;
 	if (command)
 		rc = glean_run_command(what, command, hook->json, NULL, 0, GLEAN_HOOK_TIMEOUT_S,
 				       &account->side[GLEAN_OLD].context, err);

@@ -28,6 +28,7 @@ struct fetch {
 	int64_t done;	 /* messages ended */
 	int64_t bytes;	 /* announced for these */
 	int64_t partial; /* came of the one under way */
+	bool verified;	 /* replies were those to our commands to the end */
 	int64_t shown_ms;
 
 	pthread_mutex_t lock;
@@ -40,13 +41,15 @@ struct fetch {
 
 /* ---- the committer's thread ---- */
 
-static void note_receipt(struct fetch *fetch, const struct glean_receipt *receipt)
+static void note_receipt(struct fetch *fetch, const struct glean_entry *entry,
+			 const struct glean_receipt *receipt)
 {
 	const struct glean_seen *seen = &fetch->seen[receipt->index];
 
 	fetch->stored[receipt->index] = (struct stored){
 		.stored = true,
 		.may_delete = receipt->may_delete,
+		.sure = receipt->restored || entry->octets == entry->announced_bytes,
 		.arrival = receipt->arrival,
 		.stored_s = receipt->stored_s,
 	};
@@ -69,7 +72,7 @@ static void commit_batch(struct fetch *fetch, struct batch *batch)
 				    batch->count, fetch->now_s, fetch->receipts, &err);
 
 	for (size_t i = 0; rc == 0 && i < batch->count; i++)
-		note_receipt(fetch, &fetch->receipts[i]);
+		note_receipt(fetch, &batch->entries[i], &fetch->receipts[i]);
 	if (rc < 0) {
 		pthread_mutex_lock(&fetch->lock);
 		fetch->error = err;
@@ -228,6 +231,52 @@ static int end_message(const struct glean_retrieved *retrieved, void *user, stru
 	return 0;
 }
 
+/* Fewer octets than announced, and not just by a line end, as some servers count. */
+static bool is_cut_short(const struct glean_entry *entry)
+{
+	return entry->octets + 2 < entry->announced_bytes;
+}
+
+/*
+ * Replies no longer fit: a message may have ended at a dot of its own, with the
+ * rest of it taken for replies. What seems cut short is not kept. Returns
+ * whether the last one does.
+ */
+static bool drop_cut_short(struct batch *batch)
+{
+	size_t kept = 0;
+	bool last = batch->count > 0 && is_cut_short(&batch->entries[batch->count - 1]);
+
+	for (size_t i = 0; i < batch->count; i++) {
+		if (is_cut_short(&batch->entries[i]))
+			glean_staged_drop(batch->entries[i].staged);
+		else
+			batch->entries[kept++] = batch->entries[i];
+	}
+	batch->count = kept;
+	return last;
+}
+
+/*
+ * The session failed in the midst of a message: was it because of it, or of
+ * the one before? Without a unique-id there is nothing to know it by next time.
+ */
+static void note_cut_off(struct fetch *fetch, int rc, const char *reason)
+{
+	int64_t culprit = fetch->done;
+	const struct glean_seen *seen;
+
+	if ((rc != GLEAN_E_TEMP && rc != GLEAN_E_PROTOCOL) || run_cancelled(fetch->side->account->run))
+		return;
+	if (rc == GLEAN_E_PROTOCOL && drop_cut_short(&fetch->filling))
+		culprit--;
+	if (culprit == (int64_t)fetch->plan->n_fetch)
+		return;
+	seen = &fetch->seen[fetch->plan->fetch[culprit]];
+	if (seen->arrival)
+		glean_store_cut_off(fetch->side->account->store, seen->arrival, reason, fetch->now_s, NULL);
+}
+
 static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_error *err)
 {
 	struct glean_wanted *wanted = calloc(fetch->plan->n_fetch, sizeof *wanted);
@@ -242,6 +291,11 @@ static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_e
 		wanted[i] = (struct glean_wanted){ listed->number, listed->size_bytes };
 	}
 	rc = glean_pop3_retrieve(pop3, wanted, fetch->plan->n_fetch, &sink, err);
+	if (rc == 0)
+		rc = glean_pop3_verify(pop3, fetch->listing, err);
+	fetch->verified = rc == 0;
+	if (rc < 0)
+		note_cut_off(fetch, rc, err->text);
 	glean_staged_drop(fetch->staged);
 	fetch->staged = NULL;
 	free(wanted);
@@ -272,7 +326,7 @@ static int end_committer(struct fetch *fetch, pthread_t thread, int rc, struct g
 
 int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glean_listing *listing,
 	       const struct glean_seen *seen, const struct glean_plan *plan, int64_t now_s,
-	       struct stored *stored, struct glean_error *err)
+	       struct stored *stored, bool *verified, struct glean_error *err)
 {
 	struct fetch fetch = { .side = side,
 			       .listing = listing,
@@ -286,8 +340,10 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 	pthread_t thread;
 	int rc;
 
+	*verified = true;
 	if (plan->n_fetch == 0)
 		return 0;
+	*verified = false;
 	fetch.filling.entries = calloc(room, sizeof *fetch.filling.entries);
 	fetch.committing.entries = calloc(room, sizeof *fetch.committing.entries);
 	fetch.receipts = calloc(room, sizeof *fetch.receipts);
@@ -297,6 +353,7 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 	} else {
 		rc = retrieve(&fetch, pop3, err);
 		rc = end_committer(&fetch, thread, rc, err);
+		*verified = fetch.verified;
 	}
 	drop_batch(&fetch.filling);
 	side->counts.stored += fetch.counts.stored;

@@ -121,8 +121,7 @@ static int compare_mailboxes(struct side_run *side, const struct side_run *other
 	}
 	if (open > 0) {
 		snprintf(reason, size,
-			 _("%lld messages have the same unique-id on both servers and could not be compared "
-			   "yet"),
+			 _("%lld messages may be the same on both servers and could not be compared yet"),
 			 (long long)open);
 		return GUARD_UNKNOWN;
 	}

@@ -10,21 +10,30 @@ bool glean_plan_due(int64_t delete_after_s, int64_t stored_s, int64_t now_s)
 	return delete_after_s != GLEAN_DELETE_NEVER && now_s - stored_s >= delete_after_s;
 }
 
+bool glean_plan_paused(const struct glean_seen *seen, int64_t now_s)
+{
+	/* No pause is that long: the clock had run ahead when it was set. */
+	return seen->retry_s > now_s && seen->retry_s - now_s <= GLEAN_RETRY_MAX_S;
+}
+
 static void plan_one(struct glean_plan *plan, const struct glean_listed *listed,
 		     const struct glean_seen *seen, size_t i, int64_t delete_after_s, int64_t now_s)
 {
 	bool due = seen->stored && (delete_after_s == GLEAN_DELETE_STORED ||
 				    glean_plan_due(delete_after_s, seen->stored_s, now_s));
 
+	bool sure = !listed->top && !seen->unconfirmed;
+
 	if (!seen->stored)
 		plan->unstored++;
-	if (!seen->stored && seen->retry_s > now_s) {
-		plan->waiting++;
-	} else if (!seen->stored || (due && listed->top)) {
+	if (seen->stored && sure) {
+		if (due)
+			plan->remove[plan->n_remove++] = i;
+	} else if (glean_plan_paused(seen, now_s)) {
+		plan->waiting += !seen->stored;
+	} else if (!seen->stored || due) {
 		plan->fetch[plan->n_fetch++] = i;
 		plan->fetch_bytes += listed->size_bytes;
-	} else if (due) {
-		plan->remove[plan->n_remove++] = i;
 	}
 }
 

@@ -20,11 +20,15 @@ struct glean_plan {
 /* May a message stored at STORED_S be deleted at NOW_S by RULE (seconds, or GLEAN_DELETE_NEVER)? */
 bool glean_plan_due(int64_t delete_after_s, int64_t stored_s, int64_t now_s);
 
+/* Is a message that could not be fetched or deleted still in its pause? */
+bool glean_plan_paused(const struct glean_seen *seen, int64_t now_s);
+
 /*
  * Fetch what is not stored and not waiting; delete what is stored and due. A
  * message known only by a substitute for its unique-id is deleted only after
- * its bytes were seen again in the same session, so it is fetched when due.
- * Failures: GLEAN_E_IO (memory).
+ * its bytes were seen again in the same session, so it is fetched when due;
+ * and so is one whose deletion may have happened: another may stand there
+ * under the same unique-id. Failures: GLEAN_E_IO (memory).
  */
 int glean_plan_make(struct glean_plan *plan, const struct glean_listing *listing,
 		    const struct glean_seen *seen, int64_t delete_after_s, int64_t now_s,

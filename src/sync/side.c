@@ -11,6 +11,7 @@
 /* What one session knows. */
 struct session {
 	struct side_run *side;
+	const struct glean_server *server;
 	struct glean_pop3 *pop3;
 	struct glean_listing listing;
 	struct glean_seen *seen;
@@ -18,6 +19,8 @@ struct session {
 	struct stored *stored; /* by index of the listing */
 	int64_t now_s;	       /* of the listing: what was there then */
 	bool empty;
+	bool verified;	  /* replies were those to our commands until all was fetched */
+	bool out_of_step; /* they were not, and several commands were on their way at once */
 };
 
 static bool dry_run(const struct side_run *side)
@@ -38,8 +41,8 @@ static int log_in(struct session *session, struct glean_error *err)
 			      err);
 	pthread_mutex_unlock(&run->secret_lock);
 	if (rc == 0)
-		rc = glean_pop3_open(&session->pop3, side->server, secret.data, secret.size, &side->context,
-				     err);
+		rc = glean_pop3_open(&session->pop3, session->server, secret.data, secret.size,
+				     &side->context, err);
 	glean_buf_free(&secret);
 	if (rc < 0)
 		return rc;
@@ -60,7 +63,7 @@ static void tell_observed(struct session *session, const struct glean_observed *
 {
 	struct side_run *side = session->side;
 
-	side->counts.confirmed = observed->confirmed;
+	side->counts.confirmed += observed->confirmed;
 	if (observed->renumbered)
 		run_warn(
 			side->account->run, side->account->account, (int)side->side,
@@ -147,7 +150,7 @@ static void tell_waiting(const struct session *session)
 	for (size_t i = 0; session->plan.waiting > 0 && i < session->listing.count; i++) {
 		const struct glean_seen *seen = &session->seen[i];
 
-		if (seen->stored || seen->retry_s <= session->now_s)
+		if (seen->stored || !glean_plan_paused(seen, session->now_s))
 			continue;
 		session->side->counts.set_aside++;
 		side_finding(session->side, GLEAN_FINDING_SET_ASIDE, seen->uidl, NULL, NULL,
@@ -272,9 +275,14 @@ static int request_deletions(struct session *session, struct deletion *deletion,
 		return 0;
 	rc = glean_store_deleting(side->account->store, deletion->arrivals, deletion->count, session->now_s,
 				  err);
-	if (rc == 0)
-		rc = glean_pop3_delete(session->pop3, deletion->numbers, deletion->count, deletion_answered,
-				       deletion, err);
+	if (rc < 0)
+		return rc;
+	rc = glean_pop3_delete(session->pop3, deletion->numbers, deletion->count, deletion_answered, deletion,
+			       err);
+	/* If that is not recorded, they only are fetched once more before they are deleted. */
+	if (rc < 0)
+		glean_store_not_deleting(side->account->store, deletion->arrivals, deletion->count,
+					 session->now_s, NULL);
 	return rc;
 }
 
@@ -294,10 +302,39 @@ static int log_out(struct session *session, const struct deletion *deletion, str
 
 /* ---- the session as a whole ---- */
 
+/*
+ * What was fetched before replies and commands were seen not to fit may be
+ * stored as another message than it is. A connection that was lost leaves that
+ * open: then it is the size that makes sure, or that the same came before.
+ */
+static int doubt(const struct session *session, int rc, struct glean_error *err)
+{
+	struct glean_store *store = session->side->account->store;
+	int64_t *arrivals;
+	size_t count = 0;
+	int failed;
+
+	if (session->verified || session->plan.n_fetch == 0)
+		return 0;
+	arrivals = calloc(session->plan.n_fetch, sizeof *arrivals);
+	if (!arrivals)
+		return glean_fail_memory(err);
+	for (size_t k = 0; k < session->plan.n_fetch; k++) {
+		const struct stored *stored = &session->stored[session->plan.fetch[k]];
+
+		if (stored->stored && (rc == GLEAN_E_PROTOCOL || !stored->sure))
+			arrivals[count++] = stored->arrival;
+	}
+	failed = count ? glean_store_doubt(store, arrivals, count, err) : 0;
+	free(arrivals);
+	return failed;
+}
+
 static int work(struct session *session, struct glean_error *err)
 {
 	struct side_run *side = session->side;
 	struct deletion deletion = { 0 };
+	struct glean_error failed = { 0 };
 	int rc = log_in(session, err);
 
 	if (rc == 0)
@@ -306,16 +343,47 @@ static int work(struct session *session, struct glean_error *err)
 		tell_waiting(session);
 	if (rc == 0 && !dry_run(side))
 		rc = side_fetch(side, session->pop3, &session->listing, session->seen, &session->plan,
-				session->now_s, session->stored, err);
+				session->now_s, session->stored, &session->verified, err);
 	if (rc == 0) {
 		side_set_progress(side, SIDE_STORED);
 		rc = request_deletions(session, &deletion, err);
 	}
 	if (rc == 0)
 		rc = log_out(session, &deletion, err);
+	session->out_of_step = session->pop3 && glean_pop3_out_of_step(session->pop3);
 	glean_pop3_abort(session->pop3);
+	session->pop3 = NULL;
 	deletion_finish(&deletion);
+	if (rc < 0 && !dry_run(side) && doubt(session, rc, &failed) < 0 &&
+	    glean_status_worse(failed.status, rc) == failed.status) {
+		*err = failed;
+		rc = failed.status;
+	}
 	return rc;
+}
+
+static void session_finish(struct session *session)
+{
+	glean_plan_finish(&session->plan);
+	glean_listing_finish(&session->listing);
+	free(session->seen);
+	free(session->stored);
+}
+
+/* A server that announced PIPELINING and cannot do it is asked one thing at a time. */
+static int work_slowly(struct session *session, struct glean_server *server, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+
+	run_warn(side->account->run, side->account->account, (int)side->side,
+		 _("the server gets out of step; it is asked again, one command at a time"));
+	session_finish(session);
+	*server = *side->server;
+	server->pipeline = GLEAN_OFF;
+	*session = (struct session){ .side = side, .server = server };
+	side->counts.set_aside = 0;
+	*err = (struct glean_error){ 0 };
+	return work(session, err);
 }
 
 static int record_check(struct session *session, int rc, struct glean_error *err)
@@ -345,7 +413,8 @@ static int record_check(struct session *session, int rc, struct glean_error *err
 
 void side_sync(struct side_run *side)
 {
-	struct session session = { .side = side };
+	struct session session = { .side = side, .server = side->server };
+	struct glean_server server;
 	struct glean_error err = { 0 };
 	struct glean_event event = {
 		.kind = GLEAN_EVENT_SIDE,
@@ -355,6 +424,9 @@ void side_sync(struct side_run *side)
 	};
 	int rc = work(&session, &err);
 
+	if (rc == GLEAN_E_PROTOCOL && session.out_of_step && side->server->pipeline == GLEAN_AUTO &&
+	    !run_cancelled(side->account->run))
+		rc = work_slowly(&session, &server, &err);
 	if (!dry_run(side))
 		rc = record_check(&session, rc, &err);
 	if (rc == 0 && side->counts.set_aside > 0)
@@ -365,9 +437,6 @@ void side_sync(struct side_run *side)
 	side->error.status = rc;
 	event.error = rc < 0 ? &side->error : NULL;
 	run_event(side->account->run, &event);
-	glean_plan_finish(&session.plan);
-	glean_listing_finish(&session.listing);
-	free(session.seen);
-	free(session.stored);
+	session_finish(&session);
 	side_set_progress(side, SIDE_ENDED);
 }

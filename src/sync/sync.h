@@ -79,6 +79,7 @@ void side_sync(struct side_run *side);
 struct stored {
 	bool stored;
 	bool may_delete;
+	bool sure; /* of the size that was announced, or the same as when it came before */
 	int64_t arrival;
 	int64_t stored_s;
 };
@@ -86,11 +87,12 @@ struct stored {
 /*
  * Retrieve PLAN's messages in batches; the next batch is received while the
  * last is made durable. STORED has an element for each listed message. What
- * was committed stays so, also when this fails.
+ * was committed stays so, also when this fails. *VERIFIED: replies were those
+ * to our commands until all had come; else STORED is not to be believed.
  */
 int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glean_listing *listing,
 	       const struct glean_seen *seen, const struct glean_plan *plan, int64_t now_s,
-	       struct stored *stored, struct glean_error *err);
+	       struct stored *stored, bool *verified, struct glean_error *err);
 
 /* ---- may anything be deleted? (guard.c) ---- */
 

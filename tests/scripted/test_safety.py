@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from lib.messages import both_copies, message
-from lib.program import plain
-from lib.scripted import CLOSE, PROCEED, Held, once, stuffed
+from lib.program import Program, plain
+from lib.scripted import CLOSE, PROCEED, Held, Scripted, once, stuffed
 
 ACCOUNT = "taro@example.jp"
 M = [message(f"m{i}") for i in (1, 2, 3)]
@@ -157,6 +157,58 @@ def test_a_server_that_gets_out_of_step_is_asked_one_thing_at_a_time(scripted, m
     assert mailglean.sync(faketime=day(1)).code == 76, "what is written is done"
 
 
+# ---- the line is cut ----
+
+class Cut(Scripted):
+    """Ends one connection at the command that comes as number AT, before or AFTER doing what it asks for, unheard."""
+
+    def __init__(self, *args, at, after, **how):
+        self.at, self.after, self.count = at, after, 0
+        super().__init__(*args, **how)
+
+    def _act(self, session, action, line):
+        self.count += bool(line)
+        if not line or self.count != self.at:
+            return super()._act(session, action, line)
+        if self.after:
+            session.send = lambda data: None
+            super()._act(session, action, line)
+        session.over = True
+
+
+@pytest.mark.parametrize("side", ["old", "new"])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_a_line_cut_at_any_reply_costs_nothing(binary, tmp_path, day, side, after, pipelining):
+    capabilities = ["TOP", "UIDL", "USER"] + ["PIPELINING"] * pipelining
+    pairs = [both_copies(f"p{i}", mid=None if i else "") for i in range(2)]
+    sent = {"old": M + [old for old, _ in pairs], "new": [message("new")] + [new for _, new in pairs]}
+    for at in range(1, 100):
+        servers = {name: Cut(sent[name], at=at if name == side else 0, after=after, capabilities=capabilities)
+                   for name in sent}
+        mailglean = Program(binary, tmp_path / f"cut-{at}")
+        mailglean.configure({ACCOUNT: {name: plain(server, delete="stored") for name, server in servers.items()}})
+        first = mailglean.sync(faketime=day(0))
+        reached = servers[side].count >= at
+        servers[side].at = 0
+        assert first.code == (75 if reached else 0), str(first)
+        for name, server in servers.items():
+            nothing_is_lost(server, mailglean, [data for data in sent[name] if data not in sum(map(list, pairs), [])])
+        for n in (1, 2):
+            mailglean.sync(faketime=day(n), check=0)
+        stored = mailglean.stored()
+        assert len(stored) == 6 and {*M, message("new")} < set(stored), at
+        assert all(len(set(pair) & set(stored)) == 1 for pair in pairs), at
+        status = mailglean.run("status", "--json", faketime=day(2), check=0).one("status")
+        for name, server in servers.items():
+            assert server.messages == [] and (status[name]["listed"], status[name]["unconfirmed"]) == (0, 0), at
+            assert status[name]["arrivals"] == len(sent[name]), (at, status)
+            server.close()
+        if not reached:
+            assert at > 10
+            return
+
+
 # ---- one bad message ----
 
 @pytest.mark.parametrize("bad", [CLOSE, [b"+OK\r\n" + WIRE[1][:50], CLOSE], b"what?\r\n"],
@@ -178,6 +230,24 @@ def test_a_message_that_ends_every_session_does_not_stop_those_behind_it(scripte
     server.on.clear()
     mailglean.sync(faketime=day(3), check=0)
     assert mailglean.stored() == sorted(M) and server.messages == []
+
+
+@pytest.mark.parametrize("place", [2, 3])
+def test_a_message_that_seems_to_end_early_does_not_stop_the_others(scripted, mailglean, day, place):
+    """The server does not stuff dots: what follows the message's own line with a dot comes as replies."""
+    bad = M[place - 1]
+    raw = b"+OK\r\n" + bad.replace(b"\n", b"\r\n") + b".\r\n"
+
+    def retr(session, line):
+        return raw if session.messages[int(line.split()[1]) - 1].data == bad else PROCEED
+    server = scripted(M, on={"RETR": retr})
+    drain(server, mailglean)
+    for minute in range(0, 20, 5):
+        run = mailglean.sync(faketime=day(0, minutes=minute))
+        nothing_is_lost(server, mailglean)
+    assert run.code == 65 and run.one("finding", kind="set-aside")["uidl"] == f"uid{place:04d}", str(run)
+    assert mailglean.stored() == sorted(data for data in M if data != bad)
+    assert [held.data for held in server.messages] == [bad]
 
 
 def test_one_lost_connection_sets_nothing_aside(scripted, mailglean, day):

@@ -141,6 +141,11 @@ static void reaching_drained_queues_one_hook_and_a_straggler_another(void **stat
 		assert_int_equal(status(f, T0 + day * DAY).state,
 				 day >= 14 ? GLEAN_DRAIN_DRAINED : GLEAN_DRAIN_QUIET);
 	}
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
+	assert_string_equal(hook.kind, "drained");
+	assert_int_equal(glean_store_next_hook(f->open, hook.id, &next, &f->err), 0);
+	free(hook.json);
+	assert_ok(f, glean_store_hook_done(f->open, hook.id, T0, &f->err));
 	LIST(f, GLEAN_OLD, T0 + 21 * DAY, "late");
 	check(f, GLEAN_OLD, true, false, T0 + 21 * DAY);
 	check(f, GLEAN_OLD, true, false, T0 + 22 * DAY);
@@ -159,17 +164,36 @@ static void reaching_drained_queues_one_hook_and_a_straggler_another(void **stat
 				" json_extract(json, '$.at') = '2024-10-25T00:00:00Z' FROM hook"
 				" WHERE kind = 'straggler'"),
 			 1);
-	/* Oldest first, until done; the next after one that failed. */
-	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
-	assert_string_equal(hook.kind, "drained");
-	assert_int_equal(glean_store_next_hook(f->open, hook.id, &next, &f->err), 1);
-	assert_string_equal(next.kind, "straggler");
-	assert_int_equal(glean_store_next_hook(f->open, next.id, &next, &f->err), 0);
-	free(next.json);
-	free(hook.json);
-	assert_ok(f, glean_store_hook_done(f->open, hook.id, T0, &f->err));
 	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
 	assert_string_equal(hook.kind, "straggler");
+	free(hook.json);
+}
+
+static void a_drained_hook_that_never_succeeded_is_withdrawn_by_a_straggler(void **state)
+{
+	struct fixture *f = *state;
+	struct glean_hook hook;
+
+	f->account.quiet.on_drained = "false";
+	open_store(f);
+	for (int day = 0; day <= 14; day++)
+		check_empty(f, T0 + day * DAY);
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
+	free(hook.json);
+	/* A failed check says nothing: it is still to be run. */
+	check(f, GLEAN_OLD, false, false, T0 + 15 * DAY);
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
+	free(hook.json);
+	LIST(f, GLEAN_OLD, T0 + 15 * DAY, "late");
+	check(f, GLEAN_OLD, true, false, T0 + 15 * DAY);
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 0);
+	/* Drained again, a new one is due. */
+	for (int day = 16; day <= 31; day++) {
+		LIST_NOTHING(f, GLEAN_OLD, T0 + day * DAY);
+		check_empty(f, T0 + day * DAY);
+	}
+	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
+	assert_string_equal(hook.kind, "drained");
 	free(hook.json);
 }
 
@@ -272,6 +296,7 @@ int main(void)
 		TEST(a_renumbered_mailbox_is_not_mail_that_arrived),
 		TEST(a_clock_behind_is_recorded_and_does_not_count),
 		TEST(reaching_drained_queues_one_hook_and_a_straggler_another),
+		TEST(a_drained_hook_that_never_succeeded_is_withdrawn_by_a_straggler),
 		TEST(a_command_configured_after_drained_was_reached_is_still_queued_once),
 		TEST(an_account_never_synced_is_unknown_and_has_no_messages),
 		TEST(status_counts_what_is_where),

@@ -105,7 +105,10 @@ static const struct {
 	{ 2, "1 1\n2 1\n", "1 1\n2 2\n", 0, GLEAN_UIDL_NUMBERS, "- - ", 2 },
 	{ 1, "1 1\n", "1 1\n", 0, GLEAN_UIDL_NUMBERS, "- ", 1 },
 	{ 2, "1 1\n2 1\n", "1 1\n2 3\n", 0, GLEAN_UIDL_GOOD, "1 3 ", 2 },
-	{ 2, "1 1\n2 1\n", "1 01\n2 02\n", 0, GLEAN_UIDL_GOOD, "01 02 ", 2 },
+	{ 2, "1 1\n2 1\n", "1 01\n2 02\n", 0, GLEAN_UIDL_NUMBERS, "- - ", 2 },
+	{ 3, "1 1\n2 1\n3 1\n", "1 0\n2 1\n3 2\n", 0, GLEAN_UIDL_NUMBERS, "- - - ", 3 },
+	{ 2, "1 1\n2 1\n", "1 2\n2 3\n", 0, GLEAN_UIDL_GOOD, "2 3 ", 2 },
+	{ 2, "1 1\n2 1\n", "1 1\n2 2x\n", 0, GLEAN_UIDL_GOOD, "1 2x ", 2 },
 	/* they do not agree */
 	{ 2, "1 1\n", "1 a\n2 b\n", GLEAN_E_PROTOCOL, 0, NULL, 0 },
 	{ 2, "1 1\n2 1\n3 1\n", "1 a\n2 b\n", GLEAN_E_PROTOCOL, 0, NULL, 0 },

@@ -33,7 +33,7 @@ static inline bool is_stray(const char *line, size_t size, bool first)
 		return true;
 	while (n < size && n < 64 && (line[n] == ' ' || line[n] == '\t'))
 		n++;
-	return n < 64 && (n == size || line[n] != ':');
+	return n == 64 || n == size || line[n] != ':';
 }
 
 static inline void append(char *to, size_t *size, const char *data, size_t n)

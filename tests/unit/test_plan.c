@@ -19,24 +19,31 @@ static void one_message_is_fetched_or_deleted_as_the_table_says(void **state)
 {
 	static const struct {
 		const char *why;
-		bool top, stored;
+		bool top, unconfirmed, stored;
 		int64_t stored_s, retry_s, delete_after_s;
 		enum what what;
 	} cases[] = {
-		{ "new", false, false, 0, 0, NEVER, FETCH },
-		{ "new, drained", false, false, 0, 0, 0, FETCH },
-		{ "stored, kept", false, true, NOW - 99 * DAY, 0, NEVER, NOTHING },
-		{ "stored, drained", false, true, NOW, 0, 0, REMOVE },
-		{ "stored, not yet seven days", false, true, NOW - 7 * DAY + 1, 0, 7 * DAY, NOTHING },
-		{ "stored seven days ago", false, true, NOW - 7 * DAY, 0, 7 * DAY, REMOVE },
-		{ "stored in the future: the clock went back", false, true, NOW + DAY, 0, 7 * DAY, NOTHING },
-		{ "stored in the future, drained", false, true, NOW + DAY, 0, 0, REMOVE },
-		{ "set aside, in its pause", false, false, 0, NOW + 1, 0, NOTHING },
-		{ "set aside, its pause is over", false, false, 0, NOW, 0, FETCH },
-		{ "no unique-id, stored, kept", true, true, NOW - DAY, 0, NEVER, NOTHING },
-		{ "no unique-id, stored, drained: its bytes must be seen first", true, true, NOW - DAY, 0, 0,
-		  FETCH },
-		{ "no unique-id, stored, not due", true, true, NOW - DAY, 0, 7 * DAY, NOTHING },
+		{ "new", false, false, false, 0, 0, NEVER, FETCH },
+		{ "new, drained", false, false, false, 0, 0, 0, FETCH },
+		{ "stored, kept", false, false, true, NOW - 99 * DAY, 0, NEVER, NOTHING },
+		{ "stored, drained", false, false, true, NOW, 0, 0, REMOVE },
+		{ "stored, not yet seven days", false, false, true, NOW - 7 * DAY + 1, 0, 7 * DAY, NOTHING },
+		{ "stored seven days ago", false, false, true, NOW - 7 * DAY, 0, 7 * DAY, REMOVE },
+		{ "stored in the future: the clock went back", false, false, true, NOW + DAY, 0, 7 * DAY,
+		  NOTHING },
+		{ "stored in the future, drained", false, false, true, NOW + DAY, 0, 0, REMOVE },
+		{ "set aside, in its pause", false, false, false, 0, NOW + 1, 0, NOTHING },
+		{ "set aside, its pause is over", false, false, false, 0, NOW, 0, FETCH },
+		{ "set aside by a clock that ran ahead", false, false, false, 0, NOW + 2 * DAY, 0, FETCH },
+		{ "no unique-id, stored, kept", true, false, true, NOW - DAY, 0, NEVER, NOTHING },
+		{ "no unique-id, stored, drained: its bytes must be seen first", true, false, true, NOW - DAY,
+		  0, 0, FETCH },
+		{ "no unique-id, stored, not due", true, false, true, NOW - DAY, 0, 7 * DAY, NOTHING },
+		{ "may have been deleted: another may have its unique-id now", false, true, true, NOW - DAY,
+		  0, 0, FETCH },
+		{ "may have been deleted, in its pause", false, true, true, NOW - DAY, NOW + 1, 0, NOTHING },
+		{ "may have been deleted, is to be kept now", false, true, true, NOW - DAY, 0, NEVER,
+		  NOTHING },
 	};
 
 	(void)state;
@@ -47,6 +54,7 @@ static void one_message_is_fetched_or_deleted_as_the_table_says(void **state)
 		struct glean_listing listing = { .items = &item, .count = 1, .size_bytes = 100 };
 		struct glean_seen seen = { .uidl = "u",
 					   .arrival = 1,
+					   .unconfirmed = cases[i].unconfirmed,
 					   .stored = cases[i].stored,
 					   .stored_s = cases[i].stored_s,
 					   .retry_s = cases[i].retry_s };

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the store must remember so that no message is deleted that was not fetched. */
+#include "store_fixture.h"
+
+#define KEYLESS(body) "From: a@a.example\nSubject: s\n\n" body "\n"
+
+static void mark_deleted(struct fixture *f, int64_t arrival, int64_t now_s)
+{
+	assert_ok(f, glean_store_deleting(f->open, &arrival, 1, now_s, &f->err));
+	assert_ok(f, glean_store_deleted(f->open, &arrival, 1, now_s, &f->err));
+}
+
+static void another_message_under_the_unique_id_of_a_deleted_one_is_an_arrival_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first;
+
+	open_store(f);
+	first = store_one(f, "7", MESSAGE("a"));
+	mark_deleted(f, first, T0);
+	LIST(f, GLEAN_OLD, T0 + DAY, "7");
+	assert_true(f->seen[0].stored && f->seen[0].unconfirmed);
+	fetch_size(f, GLEAN_OLD, first, MESSAGE("b"), T0 + DAY, 100);
+	assert_int_not_equal(f->receipt.arrival, first);
+	assert_false(f->receipt.duplicate || f->receipt.variant || f->receipt.restored);
+	assert_int_equal(f->receipt.stored_s, T0 + DAY);
+	assert_int_equal(sql(f, "SELECT fate FROM arrival WHERE id = 1"), 1);
+	LIST(f, GLEAN_OLD, T0 + 2 * DAY, "7");
+	assert_int_equal(f->seen[0].arrival, f->receipt.arrival);
+	assert_true(f->seen[0].stored && !f->seen[0].unconfirmed);
+	expect_kept(f, 2, 2);
+}
+
+static void the_same_message_under_the_unique_id_of_a_deleted_one_is_the_same_arrival(void **state)
+{
+	static const char *const again[] = {
+		KEYLESS("body"),
+		"Status: RO\n" KEYLESS("body"),
+		"X-Seen-By: us\n" KEYLESS("body"),
+	};
+	struct fixture *f = *state;
+	int64_t first;
+
+	open_store(f);
+	first = store_one(f, "7", again[0]);
+	mark_deleted(f, first, T0);
+	for (size_t i = 0; i < ARRAY_LEN(again); i++) {
+		fetch_size(f, GLEAN_OLD, first, again[i], T0 + DAY, 100);
+		assert_int_equal(f->receipt.arrival, first);
+		assert_int_equal(f->receipt.stored_s, T0);
+		assert_true(f->receipt.restored && f->receipt.may_delete);
+	}
+	expect_kept(f, 1, 1);
+}
+
+/* Two messages change places: each stands under the unique-id that was the other's. */
+static void messages_without_id_that_change_places_are_the_arrivals_they_were(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first, second;
+
+	open_store(f);
+	LIST(f, GLEAN_OLD, T0, "1", "2");
+	first = f->seen[0].arrival, second = f->seen[1].arrival;
+	fetch(f, GLEAN_OLD, first, KEYLESS("a"));
+	fetch(f, GLEAN_OLD, second, KEYLESS("b"));
+	LIST(f, GLEAN_OLD, T0 + DAY, "1");
+	fetch(f, GLEAN_OLD, first, KEYLESS("b"));
+	assert_true(f->receipt.restored);
+	expect_kept(f, 2, 2);
+	assert_int_equal(sql(f, "SELECT count(*) FROM arrival"), 2);
+	assert_int_equal(sql(f, "SELECT count(*) FROM arrival WHERE gone_s IS NULL AND message = 2"), 1);
+}
+
+static void a_deletion_that_is_ignored_is_repeated_with_growing_pauses(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now_s = T0, arrival;
+
+	open_store(f);
+	arrival = store_one(f, "7", MESSAGE("a"));
+	for (int i = 0; i < 12; i++) {
+		mark_deleted(f, arrival, now_s);
+		LIST(f, GLEAN_OLD, now_s, "7");
+		assert_true(f->seen[0].unconfirmed);
+		if (i == 0)
+			assert_int_equal(f->seen[0].retry_s, 0);
+		else
+			assert_int_equal(f->seen[0].retry_s - now_s,
+					 i < 9 ? GLEAN_RETRY_FIRST_S << (i - 1) : GLEAN_RETRY_MAX_S);
+		now_s = f->seen[0].retry_s + 1;
+		fetch_size(f, GLEAN_OLD, arrival, MESSAGE("a"), now_s, 100);
+	}
+	expect_kept(f, 1, 1);
+}
+
+static void a_session_that_ended_before_quit_has_deleted_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int64_t arrival;
+
+	open_store(f);
+	arrival = store_one(f, "7", MESSAGE("a"));
+	assert_ok(f, glean_store_deleting(f->open, &arrival, 1, T0, &f->err));
+	assert_ok(f, glean_store_not_deleting(f->open, &arrival, 1, T0, &f->err));
+	LIST(f, GLEAN_OLD, T0 + DAY, "7");
+	assert_true(f->seen[0].stored && !f->seen[0].unconfirmed);
+	/* But what an earlier session may have deleted stays open. */
+	mark_deleted(f, arrival, T0 + DAY);
+	assert_ok(f, glean_store_deleting(f->open, &arrival, 1, T0 + 2 * DAY, &f->err));
+	assert_ok(f, glean_store_not_deleting(f->open, &arrival, 1, T0 + 2 * DAY, &f->err));
+	LIST(f, GLEAN_OLD, T0 + 3 * DAY, "7");
+	assert_true(f->seen[0].unconfirmed);
+}
+
+static void what_is_doubted_is_fetched_again_and_cannot_be_deleted(void **state)
+{
+	struct fixture *f = *state;
+	int64_t arrival;
+
+	open_store(f);
+	arrival = store_one(f, "7", MESSAGE("a"));
+	assert_ok(f, glean_store_doubt(f->open, &arrival, 1, &f->err));
+	assert_true(glean_store_deleting(f->open, &arrival, 1, T0, &f->err) < 0);
+	LIST(f, GLEAN_OLD, T0 + DAY, "7");
+	assert_false(f->seen[0].stored);
+	/* It was another's: both are kept. */
+	fetch(f, GLEAN_OLD, arrival, MESSAGE("b"));
+	assert_true(f->receipt.may_delete);
+	assert_int_equal(f->receipt.arrival, arrival);
+	expect_kept(f, 2, 2);
+	assert_ok(f, glean_store_deleting(f->open, &arrival, 1, T0 + DAY, &f->err));
+}
+
+static void a_session_that_is_cut_off_by_a_message_twice_sets_it_aside(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t pauses[] = { 0, GLEAN_RETRY_FIRST_S, 2 * GLEAN_RETRY_FIRST_S };
+
+	open_store(f);
+	for (size_t i = 0; i < ARRAY_LEN(pauses); i++) {
+		LIST(f, GLEAN_OLD, T0, "7");
+		assert_ok(f, glean_store_cut_off(f->open, f->seen[0].arrival, "closed", T0, &f->err));
+		LIST(f, GLEAN_OLD, T0, "7");
+		assert_int_equal(f->seen[0].retry_s, pauses[i] ? T0 + pauses[i] : 0);
+	}
+	fetch(f, GLEAN_OLD, f->seen[0].arrival, MESSAGE("a"));
+	assert_int_equal(sql(f, "SELECT tries FROM arrival"), 0);
+}
+
+static void a_store_whose_maildir_is_gone_is_not_used(void **state)
+{
+	static const char *const folders[] = { "Maildir/new", "Maildir/cur", "Maildir" };
+	struct fixture *f = *state;
+
+	open_store(f);
+	store_one(f, "7", MESSAGE("a"));
+	close_store(f);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		char *path = in_store(f, folders[i]), *aside = in_store(f, "aside");
+
+		assert_int_equal(rename(path, aside), 0);
+		assert_int_equal(glean_store_open(&f->open, &f->account, &f->context, &f->err), GLEAN_E_DATA);
+		assert_null(f->open);
+		assert_non_null(strstr(f->err.text, folders[i]));
+		assert_int_equal(rename(aside, path), 0);
+	}
+	open_store(f);
+	expect_kept(f, 1, 1);
+}
+
+static void one_mailbox_without_unique_ids_is_told_by_its_bytes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t open;
+	bool same;
+
+	open_store(f);
+	LIST(f, GLEAN_OLD, T0, NULL);
+	fetch(f, GLEAN_OLD, 0, MESSAGE("a"));
+	LIST(f, GLEAN_NEW, T0, NULL);
+	assert_ok(f, glean_store_same_mailbox(f->open, &same, &open, &f->err));
+	assert_true(!same && open == 1);
+	fetch(f, GLEAN_NEW, 0, "Received: from x\n" MESSAGE("a"));
+	assert_ok(f, glean_store_same_mailbox(f->open, &same, &open, &f->err));
+	assert_true(!same && open == 0);
+	LIST(f, GLEAN_NEW, T0, NULL);
+	fetch(f, GLEAN_NEW, 0, MESSAGE("a"));
+	assert_ok(f, glean_store_same_mailbox(f->open, &same, &open, &f->err));
+	assert_true(same);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(another_message_under_the_unique_id_of_a_deleted_one_is_an_arrival_of_its_own),
+		TEST(the_same_message_under_the_unique_id_of_a_deleted_one_is_the_same_arrival),
+		TEST(messages_without_id_that_change_places_are_the_arrivals_they_were),
+		TEST(a_deletion_that_is_ignored_is_repeated_with_growing_pauses),
+		TEST(a_session_that_ended_before_quit_has_deleted_nothing),
+		TEST(what_is_doubted_is_fetched_again_and_cannot_be_deleted),
+		TEST(a_session_that_is_cut_off_by_a_message_twice_sets_it_aside),
+		TEST(a_store_whose_maildir_is_gone_is_not_used),
+		TEST(one_mailbox_without_unique_ids_is_told_by_its_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
