@@ -42,6 +42,11 @@ def moment_of(day):
     return clock.day(START, day, minutes=5 * day)
 
 
+
+def count(n, noun):
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 class Delivery:
     """One message: what it is called here, and the subject it has on each side that it came to."""
 
@@ -127,7 +132,7 @@ class Demo:
             print(f"    {item['old']:>8} {item['new']:>8}  {item['subject']}  " + paint(note, "2"))
         duplicates = sum(item["old"] + item["new"] - 1 for item in listed)
         variants = sum(item["variant_of"] is not None for item in listed)
-        print(f"    {len(listed)} messages, {duplicates} duplicates merged, {variants} variants kept")
+        print(f"    {len(listed)} messages; {count(duplicates, 'duplicate')} merged, {count(variants, 'variant')} kept")
 
     def prove(self):
         """Every message is in the store exactly once, octet for octet; the old mailbox is empty."""

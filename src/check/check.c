@@ -80,7 +80,9 @@ static int open_side(struct side *side, struct glean_error *err)
 		return rc;
 	result->messages = (int64_t)side->listing.count;
 	result->bytes = side->listing.size_bytes;
-	result->uidl_quality = glean_uidl_quality_name(side->listing.quality);
+	/* An empty mailbox shows no unique-id that could be judged. */
+	if (result->messages > 0 || side->listing.quality != GLEAN_UIDL_GOOD)
+		result->uidl_quality = glean_uidl_quality_name(side->listing.quality);
 	return 0;
 }
 

@@ -29,6 +29,7 @@ struct password {
 
 struct passwords {
 	struct password *first;
+	bool asked; /* there was a terminal */
 };
 
 struct passwords *passwords_create(void)
@@ -109,7 +110,7 @@ static bool read_line(int tty, char *text, size_t size)
 }
 
 /* Echo off, and no way to leave the program stopped or dumped with it off; restored on every way out. */
-static bool read_hidden(int tty, char *text, size_t size)
+static bool read_hidden(int tty, const char *question, char *text, size_t size)
 {
 	struct termios before, hidden;
 	bool ok;
@@ -123,39 +124,41 @@ static bool read_hidden(int tty, char *text, size_t size)
 	hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
 	if (tcsetattr(tty, TCSAFLUSH, &hidden) < 0)
 		return false;
+	/* Not before: what is typed at once would show. */
+	dprintf(tty, "%s", question);
 	ok = read_line(tty, text, size);
 	tcsetattr(tty, TCSAFLUSH, &before);
+	dprintf(tty, "\n");
 	return ok;
 }
 
-static void prompt(struct output *out, int tty, const struct glean_account *account, enum glean_side side)
+/* The caller frees it; NULL: no memory. */
+static char *question(struct output *out, const struct glean_account *account, enum glean_side side)
 {
 	const struct glean_server *server = &account->server[side];
 	const char *place = server->host ? server->host : server->address ? server->address : "";
 	char *text, *converted, safe[1024];
 
 	if (asprintf(&text,
-		     side == GLEAN_OLD ? _("Password of %s at the old server %s: ")
-				       : _("Password of %s at the new server %s: "),
-		     server->user ? server->user : account->name, place) < 0)
-		return;
+		     side == GLEAN_OLD ? _("%s: password of %s at the old server %s: ")
+				       : _("%s: password of %s at the new server %s: "),
+		     account->name, server->user ? server->user : account->name, place) < 0)
+		return NULL;
 	text_printable(safe, sizeof safe, text);
-	converted = output_convert(out, safe);
-	dprintf(tty, "%s", converted ? converted : safe);
-	free(converted);
 	free(text);
+	converted = output_convert(out, safe);
+	return converted ? converted : strdup(safe);
 }
 
 static void ask_one(struct passwords *passwords, struct output *out, int tty,
 		    const struct glean_account *account, enum glean_side side)
 {
-	char text[TYPED_MAX];
+	char text[TYPED_MAX], *asked = question(out, account, side);
 
-	prompt(out, tty, account, side);
 	/* An empty one is kept too: no password, which the library will say, and no second question. */
-	if (read_hidden(tty, text, sizeof text))
+	if (asked && read_hidden(tty, asked, text, sizeof text))
 		keep(passwords, account->name, side, text);
-	dprintf(tty, "\n");
+	free(asked);
 	explicit_bzero(text, sizeof text);
 }
 
@@ -166,6 +169,7 @@ bool passwords_ask(struct passwords *passwords, struct output *out,
 
 	if (tty < 0)
 		return true;
+	passwords->asked = true;
 	for (size_t i = 0; i < count; i++) {
 		for (int side = GLEAN_OLD; side <= GLEAN_NEW && !interrupt_seen(); side++)
 			if ((only < 0 || only == side) && is_missing(passwords, accounts[i], side))
@@ -173,6 +177,11 @@ bool passwords_ask(struct passwords *passwords, struct output *out,
 	}
 	close(tty);
 	return !interrupt_seen();
+}
+
+bool passwords_asked(const struct passwords *passwords)
+{
+	return passwords && passwords->asked;
 }
 
 int passwords_get(const struct passwords *passwords, const struct glean_account *account,

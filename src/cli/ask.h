@@ -25,6 +25,9 @@ void passwords_destroy(struct passwords *passwords);
 bool passwords_ask(struct passwords *passwords, struct output *out,
 		   const struct glean_account *const *accounts, size_t count, int only);
 
+/* There was a terminal to ask on. Else the library is given nobody to ask, and says what to configure. */
+bool passwords_asked(const struct passwords *passwords);
+
 /* As struct glean_callbacks has it. */
 int passwords_get(const struct passwords *passwords, const struct glean_account *account,
 		  enum glean_side side, char *password, size_t size);

@@ -62,20 +62,20 @@ static const struct glean_account **choose(struct cli *cli, const struct glean_c
 		chosen[(*n)++] = glean_config_account(config, i);
 	for (size_t i = 0; i < o->n_accounts; i++) {
 		const struct glean_account *account = glean_config_find(config, o->accounts[i]);
-		const char *meant = NULL;
+		struct guess meant = { 0 };
 
 		if (account) {
 			chosen[(*n)++] = account;
 			continue;
 		}
-		for (size_t k = 0; k < count && !meant; k++)
-			if (text_similar(o->accounts[i], glean_config_account(config, k)->name))
-				meant = glean_config_account(config, k)->name;
+		for (size_t k = 0; k < count; k++)
+			text_guess(&meant, o->accounts[i], glean_config_account(config, k)->name);
 		free(chosen);
-		*code = meant ? fail(cli, GLEAN_E_USAGE, _("there is no account “%s”; did you mean “%s”?"),
-				     o->accounts[i], meant)
-			      : fail(cli, GLEAN_E_USAGE, _("there is no account “%s” in %s"), o->accounts[i],
-				     cli->config_path);
+		*code = meant.text
+				? fail(cli, GLEAN_E_USAGE, _("there is no account “%s”; did you mean “%s”?"),
+				       o->accounts[i], meant.text)
+				: fail(cli, GLEAN_E_USAGE, _("there is no account “%s” in %s"),
+				       o->accounts[i], cli->config_path);
 		return NULL;
 	}
 	return chosen;
@@ -124,23 +124,42 @@ int cli_passwords(struct cli *cli, int only)
 	return fail(cli, GLEAN_E_TEMP, _("interrupted; nothing was done"));
 }
 
+const char *cli_reply(const struct glean_error *error)
+{
+	return error->reply[0] && !strstr(error->text, error->reply) ? error->reply : NULL;
+}
+
 void cli_account_error(struct cli *cli, const struct glean_account *account, int side,
 		       const struct glean_error *error)
 {
 	struct output *out = &cli->out;
+	const char *reply = cli_reply(error);
 
-	if (side < 0 && !error->reply[0])
+	if (side < 0 && !reply)
 		output_error(out, "%s: %s", account->name, error->text);
 	else if (side < 0)
-		output_error(out, _("%s: %s (server said: %s)"), account->name, error->text, error->reply);
-	else if (!error->reply[0])
+		output_error(out, _("%s: %s (server said: %s)"), account->name, error->text, reply);
+	else if (!reply)
 		output_error(out, side == GLEAN_OLD ? _("%s: old: %s") : _("%s: new: %s"), account->name,
 			     error->text);
 	else
 		output_error(out,
 			     side == GLEAN_OLD ? _("%s: old: %s (server said: %s)")
 					       : _("%s: new: %s (server said: %s)"),
-			     account->name, error->text, error->reply);
+			     account->name, error->text, reply);
+}
+
+void cli_unreadable(struct cli *cli, const struct glean_account *account, const struct glean_error *error)
+{
+	struct record record = { .type = "error" };
+
+	cli_account_error(cli, account, -1, error);
+	if (!cli->out.json)
+		return;
+	record_text(&record, "account", NULL, account->name);
+	record_number(&record, "status", NULL, -error->status);
+	record_text(&record, "error", NULL, error->text);
+	render_json(&cli->out, &record);
 }
 
 static void json_warning(struct cli *cli, const struct glean_event *event)

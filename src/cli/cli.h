@@ -32,9 +32,15 @@ int cli_load(struct cli *cli);
  */
 int cli_passwords(struct cli *cli, int only);
 
+/* The server's reply, when the sentence does not have it already; or NULL. */
+const char *cli_reply(const struct glean_error *error);
+
 /* "ACCOUNT: old: SENTENCE (server said: REPLY)" on standard error. SIDE -1: the account as a whole. */
 void cli_account_error(struct cli *cli, const struct glean_account *account, int side,
 		       const struct glean_error *error);
+
+/* The records of ACCOUNT could not be read: the sentence, and with --json the object. */
+void cli_unreadable(struct cli *cli, const struct glean_account *account, const struct glean_error *error);
 
 /* A log line of the library: warnings always, the rest with -v, in JSON the warnings. */
 void cli_log(struct cli *cli, const struct glean_event *event);

@@ -101,7 +101,7 @@ static void side_head(struct cli *cli, const struct glean_check_side *s, int sid
 	if (ok)
 		snprintf(head, sizeof head, "%s%s", cli->out.unicode ? "✓ " : "",
 			 _("ok: login and listing went well"));
-	else if (s->error.reply[0])
+	else if (cli_reply(&s->error))
 		snprintf(head, sizeof head, _("%sFAILED: %s (server said: %s)"), cli->out.unicode ? "✗ " : "",
 			 s->error.text, s->error.reply);
 	else
@@ -136,10 +136,6 @@ static void side_text(struct cli *cli, const struct glean_check_side *s, int sid
 		record_text(&r, NULL, _("unique-ids"), explain_uidl(s->uidl_quality));
 	}
 	render_lines(&cli->out, &r, 4);
-	if (s->error.status == GLEAN_E_UNAVAILABLE && s->cert_pin[0])
-		output_line(&cli->out, "    %s",
-			    _("If the provider has confirmed that this is its key, put the pin into the "
-			      "section of this server."));
 }
 
 static void account_json(struct cli *cli, const struct glean_check *check)
@@ -153,13 +149,28 @@ static void account_json(struct cli *cli, const struct glean_check *check)
 	render_json(&cli->out, &r);
 }
 
+static void disk_line(struct record *r, const struct glean_check *check, char text[256])
+{
+	int64_t bytes = check->side[GLEAN_OLD].bytes + check->side[GLEAN_NEW].bytes;
+	char space[TEXT_SIZE], mail[TEXT_SIZE];
+	struct field *f = record_bytes(r, NULL, _("free disk space"), check->disk_free_bytes);
+
+	if (check->disk_free_bytes < 0 || check->disk_free_bytes >= bytes)
+		return;
+	snprintf(text, 256, _("%s; there are %s of mail on the servers"),
+		 text_bytes(space, check->disk_free_bytes), text_bytes(mail, bytes));
+	f->shown = text;
+	f->tone = TONE_BAD;
+}
+
 static void account_text(struct cli *cli, const struct glean_check *check)
 {
 	struct record r = { .type = NULL };
+	char disk[256];
 
 	if (check->same[0])
-		record_text(&r, NULL, _("same server"), check->same)->tone = TONE_BAD;
-	record_bytes(&r, NULL, _("free disk space"), check->disk_free_bytes);
+		record_text(&r, NULL, _("old and new"), check->same)->tone = TONE_BAD;
+	disk_line(&r, check, disk);
 	if (check->clock_behind)
 		record_text(&r, NULL, _("clock"),
 			    _("this computer's clock is behind the last check on record: set it"))
@@ -220,7 +231,11 @@ static void report(struct cli *cli, const struct glean_check *check)
 int cmd_check(struct cli *cli)
 {
 	const struct glean_callbacks callbacks = {
-		.event = on_event, .cancelled = on_cancelled, .password = on_password, .user = cli
+		.event = on_event,
+		.cancelled = on_cancelled,
+		.password = passwords_asked(cli->passwords) ? on_password : NULL,
+		.user = cli,
+		.want_dialogue = cli->out.verbose,
 	};
 	int rc = 0, code = cli_load(cli);
 

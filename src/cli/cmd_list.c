@@ -117,7 +117,7 @@ int cmd_list(struct cli *cli)
 		status = glean_messages(l.account, each, &l, &err);
 		rc = glean_status_worse(rc, status);
 		if (status < 0 && err.status)
-			cli_account_error(cli, l.account, -1, &err);
+			cli_unreadable(cli, l.account, &err);
 	}
 	if (l.columns && l.count == 0 && rc == 0)
 		output_note(out, "%s", _("no message is stored yet; run “mailglean sync”"));

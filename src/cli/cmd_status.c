@@ -14,7 +14,8 @@
 struct view {
 	struct glean_account_status status;
 	struct record record, side[2];
-	char days[128], stored[256], left[64], listed[2][256], checked[2][1024], next_step[1024];
+	struct text_items stored, listed[2];
+	char days[128], left[64], checked[2][1024], next_step[1024];
 	char since[TEXT_TIME], due[TEXT_TIME];
 };
 
@@ -57,24 +58,53 @@ static void fill_side(struct record *r, const struct glean_side_status *side)
 }
 
 /* What was on a server when it was last looked at. */
-static void describe_listed(char *dst, size_t size, const struct glean_side_status *s)
+static void describe_listed(struct text_items *items, const struct glean_side_status *s)
 {
-	int n = 0;
+	const char *comma = text_comma();
+	int64_t to_fetch = s->not_stored - s->set_aside;
 
 	if (s->last_clean_s == 0 && s->listed == 0) {
-		snprintf(dst, size, "%s", _("never listed yet"));
+		text_item(items, comma, "%s", _("never listed yet"));
 		return;
 	}
-	n += snprintf(dst + n, size - (size_t)n, _("%lld listed, %lld of them to fetch, %lld to delete"),
-		      (long long)s->listed, (long long)s->not_stored, (long long)s->to_delete);
+	if (s->listed == 0)
+		text_item(items, comma, "%s", _("no messages"));
+	else
+		text_item(items, comma, ngettext("%lld message", "%lld messages", (unsigned long)s->listed),
+			  (long long)s->listed);
+	if (s->listed > 0 && s->not_stored == 0)
+		text_item(items, comma, "%s", _("all stored here"));
+	if (to_fetch > 0)
+		text_item(items, comma, _("%lld to fetch"), (long long)to_fetch);
 	if (s->set_aside > 0)
-		n += snprintf(dst + n, size - (size_t)n, _("; %lld set aside"), (long long)s->set_aside);
+		text_item(items, comma, _("%lld set aside"), (long long)s->set_aside);
+	if (s->to_delete > 0)
+		text_item(items, comma, _("%lld to delete"), (long long)s->to_delete);
 	if (s->unconfirmed > 0)
-		n += snprintf(dst + n, size - (size_t)n, _("; %lld deletions unconfirmed"),
-			      (long long)s->unconfirmed);
+		text_item(items, comma,
+			  ngettext("%lld deletion not confirmed yet", "%lld deletions not confirmed yet",
+				   (unsigned long)s->unconfirmed),
+			  (long long)s->unconfirmed);
 	if (s->vanished > 0)
-		snprintf(dst + n, size - (size_t)n, _("; %lld vanished before they could be stored"),
-			 (long long)s->vanished);
+		text_item(items, "; ",
+			  ngettext("%lld vanished before it could be stored",
+				   "%lld vanished before they could be stored", (unsigned long)s->vanished),
+			  (long long)s->vanished);
+}
+
+static void describe_stored(struct text_items *items, const struct glean_account_status *s)
+{
+	text_item(items, "; ", ngettext("%lld message", "%lld messages", (unsigned long)s->messages),
+		  (long long)s->messages);
+	if (s->duplicates > 0)
+		text_item(items, "; ",
+			  ngettext("%lld duplicate merged", "%lld duplicates merged",
+				   (unsigned long)s->duplicates),
+			  (long long)s->duplicates);
+	if (s->variants > 0)
+		text_item(items, s->duplicates > 0 ? text_comma() : "; ",
+			  ngettext("%lld variant kept", "%lld variants kept", (unsigned long)s->variants),
+			  (long long)s->variants);
 }
 
 static void describe_checked(char *dst, size_t size, const struct glean_side_status *s)
@@ -96,14 +126,15 @@ static void describe(struct view *v, const struct glean_account *account)
 	const struct glean_account_status *s = &v->status;
 
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++) {
-		describe_listed(v->listed[side], sizeof v->listed[side], &s->side[side]);
+		describe_listed(&v->listed[side], &s->side[side]);
 		describe_checked(v->checked[side], sizeof v->checked[side], &s->side[side]);
 	}
 	if (s->quiet_since_s)
-		snprintf(v->days, sizeof v->days, _("%d days, of at least %d needed"), s->days_seen,
-			 s->days_needed);
-	snprintf(v->stored, sizeof v->stored, _("%lld messages; %lld duplicates merged, %lld variants kept"),
-		 (long long)s->messages, (long long)s->duplicates, (long long)s->variants);
+		snprintf(v->days, sizeof v->days,
+			 ngettext("%d day (at least %d needed)", "%d days (at least %d needed)",
+				  (unsigned long)s->days_seen),
+			 s->days_seen, s->days_needed);
+	describe_stored(&v->stored, s);
 	if (s->side[GLEAN_OLD].last_clean_s)
 		snprintf(v->left, sizeof v->left, "%lld", (long long)s->side[GLEAN_OLD].listed);
 	cli_next_step(v->next_step, sizeof v->next_step, account, s);
@@ -119,7 +150,7 @@ static void fill_sides(struct view *v, const struct labels *l, const struct glea
 		if (!account->server[side].present || l->table)
 			continue;
 		record_text(r, NULL, side == GLEAN_OLD ? _("on the old server") : _("on the new server"),
-			    v->listed[side]);
+			    v->listed[side].text);
 		record_text(r, NULL,
 			    side == GLEAN_OLD ? _("last clean check, old") : _("last clean check, new"),
 			    v->checked[side]);
@@ -147,18 +178,38 @@ static void fill(struct view *v, const struct labels *l, const struct glean_acco
 		f->shown = text_day(v->since, s->quiet_since_s);
 	record_time(r, "last_mail", label(l, NULL, N_("last mail at the old server")), s->last_mail_s);
 	f = record_time(r, "due", label(l, N_("DRAINED FROM"), N_("drained at the earliest")), s->due_s);
-	if (l->table && s->due_s)
+	if (s->state == GLEAN_DRAIN_DRAINED)
+		f->shown = "";
+	else if (l->table && s->due_s)
 		f->shown = text_day(v->due, s->due_s);
 	record_number(r, "days_seen", label(l, NULL, N_("seen empty on")), s->days_seen)->shown = v->days;
 	record_number(r, "days_needed", NULL, s->days_needed);
 	record_truth(r, "clock_behind", s->clock_behind);
-	record_number(r, "messages", label(l, NULL, N_("stored here")), s->messages)->shown = v->stored;
+	record_number(r, "messages", label(l, NULL, N_("stored here")), s->messages)->shown = v->stored.text;
 	record_number(r, "duplicates", NULL, s->duplicates);
 	record_number(r, "variants", NULL, s->variants);
 	record_text(r, "guard", label(l, NULL, N_("nothing is deleted")), s->guard[0] ? s->guard : NULL)
 		->tone = TONE_BAD;
 	fill_sides(v, l, account);
 	record_text(r, "next_step", label(l, N_("NEXT STEP"), N_("next step")), v->next_step);
+}
+
+/* "300 accounts: 12 quiet, 288 drained" */
+static void summarize(struct cli *cli, struct view *const *views, size_t n)
+{
+	static const enum glean_drain_state states[] = { GLEAN_DRAIN_UNKNOWN, GLEAN_DRAIN_RECEIVING,
+							 GLEAN_DRAIN_QUIET, GLEAN_DRAIN_DRAINED };
+	struct text_items items = { .used = 0 };
+
+	for (size_t k = 0; k < ARRAY_LEN(states); k++) {
+		size_t count = 0;
+
+		for (size_t i = 0; i < n; i++)
+			count += views[i]->status.state == states[k];
+		if (count > 0)
+			text_item(&items, text_comma(), "%zu %s", count, cli_state_name(states[k]));
+	}
+	output_line(&cli->out, ngettext("%zu account: %s", "%zu accounts: %s", n), n, items.text);
 }
 
 static void show(struct cli *cli, struct view *const *views, size_t n, const struct labels *l)
@@ -174,22 +225,11 @@ static void show(struct cli *cli, struct view *const *views, size_t n, const str
 			render_lines(&cli->out, rows[i], 2);
 		}
 	}
-	if (rows && l->table && !cli->out.json)
+	if (rows && l->table && !cli->out.json) {
 		render_table(&cli->out, rows, n);
+		summarize(cli, views, n);
+	}
 	free(rows);
-}
-
-static void unreadable(struct cli *cli, const struct glean_account *account, const struct glean_error *err)
-{
-	struct record record = { .type = "error" };
-
-	cli_account_error(cli, account, -1, err);
-	if (!cli->out.json)
-		return;
-	record_text(&record, "account", NULL, account->name);
-	record_number(&record, "status", NULL, -err->status);
-	record_text(&record, "error", NULL, err->text);
-	render_json(&cli->out, &record);
 }
 
 int cmd_status(struct cli *cli)
@@ -211,7 +251,7 @@ int cmd_status(struct cli *cli)
 
 		rc = glean_status_worse(rc, status);
 		if (v && status < 0)
-			unreadable(cli, cli->accounts[i], &err);
+			cli_unreadable(cli, cli->accounts[i], &err);
 		if (!v || status < 0) {
 			free(v);
 			continue;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mailglean sync: the run and what is said about it. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@ struct told {
 	bool done[2]; /* by enum glean_side */
 	struct glean_counts counts[2];
 	struct glean_error error[2]; /* status 0: none */
+	char warning[1024];	     /* the last one about the account as a whole */
 };
 
 struct run {
@@ -154,85 +154,80 @@ static void on_finding(struct run *run, const struct glean_event *event)
 	render_json(out, &record);
 }
 
-/* A list under construction: items with separators between them. */
-struct items {
-	char text[1024];
-	size_t used;
-};
-
-static void item(struct items *items, const char *separator, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void item(struct items *items, const char *separator, const char *format, ...)
+static void failed_item(struct text_items *items, const struct glean_error *error, int64_t fetched, bool old)
 {
-	va_list ap;
-	int n;
+	bool stopped = is_interruption(error);
 
-	if (items->used > 0)
-		items->used += (size_t)snprintf(items->text + items->used, sizeof items->text - items->used,
-						"%s", separator);
-	va_start(ap, format);
-	n = vsnprintf(items->text + items->used, sizeof items->text - items->used, format, ap);
-	va_end(ap);
-	items->used += n > 0 ? (size_t)n : 0;
-	if (items->used >= sizeof items->text)
-		items->used = sizeof items->text - 1;
+	if (fetched > 0 && stopped)
+		text_item(items, "; ",
+			  old ? _("old stopped after %lld fetched") : _("new stopped after %lld fetched"),
+			  (long long)fetched);
+	else if (fetched > 0)
+		text_item(items, "; ",
+			  old ? _("old failed after %lld fetched") : _("new failed after %lld fetched"),
+			  (long long)fetched);
+	else if (stopped)
+		text_item(items, "; ", "%s", old ? _("old stopped") : _("new stopped"));
+	else
+		text_item(items, "; ", "%s", old ? _("old failed") : _("new failed"));
 }
 
-static void side_item(struct items *items, const struct told *told, int side, bool dry_run)
+static void side_item(struct text_items *items, const struct told *told, int side, bool dry_run)
 {
 	const struct glean_counts *c = &told->counts[side];
 	bool old = side == GLEAN_OLD;
 
 	if (!told->done[side])
 		return;
-	if (told->error[side].status && c->fetched == 0)
-		item(items, "; ", "%s", old ? _("old failed") : _("new failed"));
-	else if (told->error[side].status)
-		item(items, "; ",
-		     old ? _("old failed after %lld fetched") : _("new failed after %lld fetched"),
-		     (long long)c->fetched);
+	if (told->error[side].status)
+		failed_item(items, &told->error[side], c->fetched, old);
 	else if (dry_run)
-		item(items, "; ",
-		     old ? _("old %lld listed, %lld to fetch, %lld to delete")
-			 : _("new %lld listed, %lld to fetch, %lld to delete"),
-		     (long long)c->listed, (long long)c->to_fetch, (long long)c->to_delete);
+		text_item(items, "; ",
+			  old ? _("old %lld listed, %lld to fetch, %lld to delete")
+			      : _("new %lld listed, %lld to fetch, %lld to delete"),
+			  (long long)c->listed, (long long)c->to_fetch, (long long)c->to_delete);
 	else
-		item(items, "; ",
-		     old ? _("old %lld listed, %lld fetched") : _("new %lld listed, %lld fetched"),
-		     (long long)c->listed, (long long)c->fetched);
+		text_item(items, "; ",
+			  old ? _("old %lld listed, %lld fetched") : _("new %lld listed, %lld fetched"),
+			  (long long)c->listed, (long long)c->fetched);
 }
 
-static void total_items(struct items *items, const struct glean_counts *c)
+static void total_items(struct text_items *items, const struct glean_counts *c)
 {
-	item(items, "; ", _("%lld stored"), (long long)c->stored);
-	item(items, ", ", _("%lld duplicates"), (long long)c->duplicates);
+	const char *comma = text_comma();
+
+	text_item(items, "; ", _("%lld stored"), (long long)c->stored);
+	text_item(items, comma, ngettext("%lld duplicate", "%lld duplicates", (unsigned long)c->duplicates),
+		  (long long)c->duplicates);
 	if (c->variants > 0)
-		item(items, ", ", _("%lld variants"), (long long)c->variants);
+		text_item(items, comma, ngettext("%lld variant", "%lld variants", (unsigned long)c->variants),
+			  (long long)c->variants);
 	if (c->deleted > 0)
-		item(items, ", ", _("%lld deleted"), (long long)c->deleted);
+		text_item(items, comma, _("%lld deleted"), (long long)c->deleted);
 	if (c->confirmed > 0)
-		item(items, ", ", _("%lld confirmed gone"), (long long)c->confirmed);
+		text_item(items, comma, _("%lld confirmed gone"), (long long)c->confirmed);
 	if (c->set_aside > 0)
-		item(items, ", ", _("%lld set aside"), (long long)c->set_aside);
+		text_item(items, comma, _("%lld set aside"), (long long)c->set_aside);
 }
 
 static void account_line(struct run *run, const struct glean_event *event, const struct told *told)
 {
 	bool dry_run = run->cli->options.seen & OPTION_DRY_RUN;
-	struct items items = { .used = 0 };
+	struct text_items items = { .used = 0 };
 
 	if (told) {
 		side_item(&items, told, GLEAN_OLD, dry_run);
 		side_item(&items, told, GLEAN_NEW, dry_run);
 	}
-	if (event->counts && !dry_run &&
+	if (event->counts && !dry_run && items.used > 0 &&
 	    (!event->error || event->counts->stored + event->counts->duplicates > 0))
 		total_items(&items, event->counts);
 	if (items.used == 0 && event->error)
-		item(&items, "; ", "%s", _("failed"));
+		text_item(&items, "; ", "%s", is_interruption(event->error) ? _("stopped") : _("failed"));
+	if (items.used == 0)
+		text_item(&items, "; ", "%s", _("nothing to do"));
 	if (event->status)
-		item(&items, "; ", "%s", cli_state_name(event->status->state));
+		text_item(&items, "; ", "%s", cli_state_name(event->status->state));
 	output_line(&run->cli->out, "%s: %s", event->account->name, items.text);
 }
 
@@ -243,7 +238,9 @@ static bool ends_with(const char *text, const char *end)
 	return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The account's own failure; not what a side has told already (the library puts the side's name before it).
+/*
+ * The account's own failure; not what a side has told already (the library
+ * puts the side's name before it), or a warning.
  */
 static void account_failure(struct run *run, const struct glean_event *event, const struct told *told)
 {
@@ -251,6 +248,8 @@ static void account_failure(struct run *run, const struct glean_event *event, co
 		if (told->error[side].status && ends_with(event->error->text, told->error[side].text))
 			return;
 	run->reported = true;
+	if (told && !run->cli->out.quiet && strcmp(told->warning, event->error->text) == 0)
+		return;
 	if (!is_interruption(event->error))
 		cli_account_error(run->cli, event->account, -1, event->error);
 }
@@ -294,12 +293,24 @@ static void on_account(struct run *run, const struct glean_event *event)
 	forget(run, event->account);
 }
 
+static void note_warning(struct run *run, const struct glean_event *event)
+{
+	struct told *told;
+
+	if (event->level != GLEAN_LOG_WARNING || event->side >= 0 || !event->account)
+		return;
+	told = told_of(run, event->account);
+	if (told)
+		snprintf(told->warning, sizeof told->warning, "%s", event->text);
+}
+
 static void on_event(const struct glean_event *event, void *user)
 {
 	struct run *run = user;
 
 	switch (event->kind) {
 	case GLEAN_EVENT_LOG:
+		note_warning(run, event);
 		cli_log(run->cli, event);
 		break;
 	case GLEAN_EVENT_FINDING:
@@ -348,7 +359,11 @@ static int run_once(struct cli *cli)
 		.shards = o->shards,
 	};
 	const struct glean_callbacks callbacks = {
-		.event = on_event, .cancelled = on_cancelled, .password = on_password, .user = &run
+		.event = on_event,
+		.cancelled = on_cancelled,
+		.password = passwords_asked(cli->passwords) ? on_password : NULL,
+		.user = &run,
+		.want_dialogue = cli->out.verbose,
 	};
 	struct glean_error err = { .status = GLEAN_OK };
 	int rc;

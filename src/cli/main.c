@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mailglean: the command line of libmailglean. */
+#include <fcntl.h>
 #include <locale.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -82,7 +83,6 @@ static const char usage_common[] =
 
 static int help(struct cli *cli, const struct command *command)
 {
-
 	if (command) {
 		output_raw(&cli->out, _(command->help));
 	} else {
@@ -113,17 +113,33 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(struct cli *cli, const char *name)
 {
-	const char *meant = NULL;
+	/* As words they mean this elsewhere. */
+	static const char *const options[] = { "--help", "--version" };
+	struct guess meant = { 0 };
 	char sentence[512];
 
-	for (size_t i = 0; i < ARRAY_LEN(commands) && !meant; i++)
-		if (text_similar(name, commands[i].name))
-			meant = commands[i].name;
-	if (meant)
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		text_guess(&meant, name, commands[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (strcmp(name, options[i] + 2) == 0)
+			meant.text = options[i];
+	if (meant.text)
 		snprintf(sentence, sizeof sentence, _("there is no command “%s”; did you mean “%s”?"), name,
-			 meant);
+			 meant.text);
 	else
 		snprintf(sentence, sizeof sentence, _("there is no command “%s”"), name);
+	return usage_error(cli, sentence);
+}
+
+static int no_command(struct cli *cli)
+{
+	char names[256] = "", sentence[512];
+	size_t used = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands) && used < sizeof names; i++)
+		used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+					 commands[i].name);
+	snprintf(sentence, sizeof sentence, _("which command? There are: %s"), names);
 	return usage_error(cli, sentence);
 }
 
@@ -145,8 +161,21 @@ static int dispatch(struct cli *cli)
 		return 0;
 	}
 	if (!command)
-		return usage_error(cli, _("which command? For example: mailglean status"));
+		return no_command(cli);
 	return command->run(cli);
+}
+
+/*
+ * A file that is opened must not become standard output because that was
+ * closed: what is printed would stand in it. Opened for reading, a closed
+ * output still fails, and a closed input is empty.
+ */
+static bool keep_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			return false;
+	return true;
 }
 
 static void choose_language(void)
@@ -177,6 +206,8 @@ int main(int argc, char **argv)
 	struct cli cli = { .home = NULL };
 	int code, written;
 
+	if (!keep_standard_descriptors())
+		return -GLEAN_E_INTERNAL;
 	choose_language();
 	interrupt_install();
 	options_parse(&cli.options, argc, argv);

@@ -11,14 +11,12 @@ static bool after_failure(char *dst, size_t size, const struct glean_account_sta
 {
 	if (status->side[GLEAN_OLD].last_error[0])
 		snprintf(dst, size,
-			 _("the old server's last check failed (%s): correct that and run “mailglean sync” "
-			   "again"),
-			 status->side[GLEAN_OLD].last_error);
+			 _("run “mailglean sync” again: the old server's last check failed; if it fails "
+			   "once more, correct the cause that is named then"));
 	else if (status->side[GLEAN_NEW].last_error[0])
 		snprintf(dst, size,
-			 _("the new server's last check failed (%s): correct that and run “mailglean sync” "
-			   "again"),
-			 status->side[GLEAN_NEW].last_error);
+			 _("run “mailglean sync” again: the new server's last check failed; if it fails "
+			   "once more, correct the cause that is named then"));
 	else
 		return false;
 	return true;
@@ -35,8 +33,8 @@ static void while_unknown(char *dst, size_t size, const struct glean_account *ac
 			 _("run “mailglean sync”: the old mailbox was never checked without a failure"));
 	else
 		snprintf(dst, size,
-			 _("run “mailglean sync” now, and then at least once in %s: the last clean check is "
-			   "too long ago to tell anything"),
+			 _("run “mailglean sync” now, and then every day: the last clean check is more than "
+			   "%s old, too old to tell anything"),
 			 gap);
 }
 
@@ -60,14 +58,22 @@ static void while_receiving(char *dst, size_t size, const struct glean_account_s
 				  "server; sync tries them again later and says why",
 				  (unsigned long)old->set_aside),
 			 (long long)old->set_aside);
-	else if (old->to_delete + old->unconfirmed > 0)
+	else if (old->to_delete > 0)
 		snprintf(dst, size,
 			 ngettext("keep running “mailglean sync”: %lld stored message is still to be deleted "
 				  "from the old server",
 				  "keep running “mailglean sync”: %lld stored messages are still to be "
 				  "deleted from the old server",
-				  (unsigned long)(old->to_delete + old->unconfirmed)),
-			 (long long)(old->to_delete + old->unconfirmed));
+				  (unsigned long)old->to_delete),
+			 (long long)old->to_delete);
+	else if (old->unconfirmed > 0)
+		snprintf(dst, size,
+			 ngettext("run “mailglean sync” again: the next listing has to confirm that %lld "
+				  "deleted message is gone from the old server",
+				  "run “mailglean sync” again: the next listing has to confirm that %lld "
+				  "deleted messages are gone from the old server",
+				  (unsigned long)old->unconfirmed),
+			 (long long)old->unconfirmed);
 	else
 		snprintf(dst, size,
 			 _("keep the old contract and keep running “mailglean sync”: mail still arrived at "
@@ -82,12 +88,13 @@ static void while_quiet(char *dst, size_t size, const struct glean_account *acco
 	text_span(gap, account->quiet.max_gap_s);
 	if (status->due_s > 0)
 		snprintf(dst, size,
-			 _("wait until %s and keep the old contract until then; run “mailglean sync” every "
-			   "day, at least once in %s"),
+			 _("keep the old contract at least until %s and run “mailglean sync” every day; a "
+			   "gap of more than %s begins the wait anew"),
 			 text_time(day, status->due_s), gap);
 	else
 		snprintf(dst, size,
-			 _("keep the old contract; run “mailglean sync” every day, at least once in %s"),
+			 _("keep the old contract and run “mailglean sync” every day; a gap of more than %s "
+			   "begins the wait anew"),
 			 gap);
 }
 
@@ -109,6 +116,12 @@ static void when_drained(char *dst, size_t size, const struct glean_account_stat
 			   "first"));
 }
 
+/* Nothing was tried, and no run is at work on it just now. */
+static bool is_untouched(const struct glean_side_status *side)
+{
+	return side->last_try_s == 0 && side->listed == 0;
+}
+
 void cli_next_step(char *dst, size_t size, const struct glean_account *account,
 		   const struct glean_account_status *status)
 {
@@ -118,7 +131,7 @@ void cli_next_step(char *dst, size_t size, const struct glean_account *account,
 		snprintf(dst, size, _("none: this account has no old server"));
 	else if (status->clock_behind)
 		snprintf(dst, size, _("set this computer's clock: it is behind the last check on record"));
-	else if (side[GLEAN_OLD].last_try_s == 0 && side[GLEAN_NEW].last_try_s == 0)
+	else if (is_untouched(&side[GLEAN_OLD]) && is_untouched(&side[GLEAN_NEW]))
 		snprintf(dst, size,
 			 _("run “mailglean check”, then “mailglean sync”: nothing was fetched yet"));
 	else if (after_failure(dst, size, status))

@@ -26,6 +26,8 @@ enum {
 	LONG_VERSION
 };
 
+enum { JOBS_MAX = 10000 };
+
 /* "-": words come in their order, whatever POSIXLY_CORRECT says; options may stand behind the command. */
 static const char short_options[] = "-:c:hqv";
 
@@ -106,11 +108,11 @@ static void take_every(struct options *o, const char *text)
 
 static void take_jobs(struct options *o, const char *text)
 {
-	const char *end = parse_number(&o->jobs, text, 10000);
+	const char *end = parse_number(&o->jobs, text, JOBS_MAX);
 
 	o->seen |= OPTION_JOBS;
 	if (!end || *end)
-		wrong(o, _("--jobs takes a number of at least 1, not “%s”"), text);
+		wrong(o, _("--jobs takes a number from 1 to %d, not “%s”"), JOBS_MAX, text);
 }
 
 static void take_shard(struct options *o, const char *text)
@@ -148,7 +150,7 @@ static void take_word(struct options *o, const char *word)
 
 static void unknown_option(struct options *o, const char *word)
 {
-	const char *suggestion = NULL;
+	struct guess meant = { 0 };
 	char name[64];
 
 	if (strncmp(word, "--", 2) != 0) {
@@ -160,11 +162,10 @@ static void unknown_option(struct options *o, const char *word)
 		wrong(o, _("--%s takes no value"), name);
 		return;
 	}
-	for (const struct option *known = long_options; known->name && !suggestion; known++)
-		if (text_similar(name, known->name))
-			suggestion = known->name;
-	if (suggestion)
-		wrong(o, _("unknown option --%s; did you mean --%s?"), name, suggestion);
+	for (const struct option *known = long_options; known->name; known++)
+		text_guess(&meant, name, known->name);
+	if (meant.text)
+		wrong(o, _("unknown option --%s; did you mean --%s?"), name, meant.text);
 	else
 		wrong(o, _("unknown option --%s"), name);
 }
@@ -258,6 +259,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	}
 	while (optind < argc)
 		take_word(o, argv[optind++]);
+	o->verbose = o->verbose && !o->quiet;
 }
 
 void options_finish(struct options *o)

@@ -14,6 +14,9 @@
 #include "output.h"
 #include "text.h"
 
+/* In less columns than that, a sentence is left to the terminal. */
+enum { ROOM_MIN = 24 };
+
 static struct field *add(struct record *record, const char *name, const char *label, enum value_kind kind)
 {
 	struct field *field = &record->fields[record->n];
@@ -130,15 +133,22 @@ static int label_columns(const struct record *record)
 	return widest;
 }
 
+/* TEXT that begins in column START of the screen and goes on under its beginning. */
+static char *wrap(const struct output *out, const char *text, int start)
+{
+	int room = out->terminal ? output_columns(STDOUT_FILENO, NULL) - start : INT_MAX;
+
+	return text_wrap(text, room < ROOM_MIN ? INT_MAX : room, start);
+}
+
 static void render_line(struct output *out, const struct field *field, const char *value, int indent,
 			int columns)
 {
-	size_t size = strlen(value) * 3 + 1;
-	char label[256], padded[512], *safe = malloc(size), *line;
+	char label[256], padded[512], *line;
+	char *safe = wrap(out, value, indent + columns + 1);
 
 	if (!safe)
 		return;
-	text_printable(safe, size, value);
 	snprintf(label, sizeof label, "%s:", field->label);
 	text_fit(padded, sizeof padded, label, columns, true);
 	if (asprintf(&line, "%*s%s %s%s%s\n", indent, "", padded, tone_start(out, field->tone), safe,
@@ -207,6 +217,18 @@ static void put_cell(const struct output *out, FILE *f, const struct field *fiel
 	fprintf(f, "%s%s%s", tone_start(out, field->tone), cell, tone_end(out, field->tone));
 }
 
+/* The last field, under its row. */
+static void put_below(const struct output *out, FILE *f, const struct field *field, const char *text)
+{
+	enum { INDENT = 4 };
+	char *wrapped = wrap(out, text, INDENT);
+
+	if (wrapped)
+		fprintf(f, "\n%*s%s%s%s", INDENT, "", tone_start(out, field->tone), wrapped,
+			tone_end(out, field->tone));
+	free(wrapped);
+}
+
 /* One row: the values, or with HEAD the labels. */
 static void render_row(struct output *out, const struct record *record, const struct columns *c, bool head)
 {
@@ -220,10 +242,15 @@ static void render_row(struct output *out, const struct record *record, const st
 		const struct field *field = &record->fields[i], plain = { .tone = TONE_PLAIN };
 		char buffer[64];
 
-		if (!field->label || (head && c->below && i == c->last))
+		if (!field->label)
 			continue;
+		if (c->below && i == c->last) {
+			if (!head)
+				put_below(out, f, field, shown(field, buffer));
+			continue;
+		}
 		if (i > 0)
-			fputs(c->below && i == c->last ? "\n    " : "  ", f);
+			fputs("  ", f);
 		put_cell(out, f, head ? &plain : field, head ? field->label : shown(field, buffer),
 			 i < c->last ? c->widths[i] : 0);
 	}

@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,14 +173,80 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Edit distance in which two neighbours that changed places count once, as slips of the fingers do. */
-bool text_similar(const char *word, const char *candidate)
+/* What must not begin a line in Japanese. */
+static bool ends_something(const char *shown, size_t size)
 {
-	enum { MAX = 64 };
-	size_t rows[3][MAX + 1], a = strlen(word), b = strlen(candidate);
+	static const char *const signs[] = {
+		"、", "。", "，", "．", "）", "」", "』", "！", "？", "ー", "…"
+	};
 
-	if (a == 0 || a > MAX || b > MAX)
-		return false;
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+		if (strlen(signs[i]) == size && memcmp(signs[i], shown, size) == 0)
+			return true;
+	return false;
+}
+
+/* The piece at TEXT up to the next place where a line may end: *SIZE octets with their blanks, *COLUMNS
+ * without these. */
+static void next_piece(const char *text, size_t *size, int *columns, int *blanks)
+{
+	bool wide = false;
+
+	*size = 0;
+	*columns = *blanks = 0;
+	while (text[*size]) {
+		const char *shown;
+		size_t shown_size, n;
+		int w;
+
+		n = next_shown(text + *size, &shown, &shown_size, &w);
+		if (*size > 0 && *shown != ' ' &&
+		    (*blanks > 0 || ((wide || w == 2) && !ends_something(shown, shown_size))))
+			return;
+		if (*shown == ' ')
+			++*blanks;
+		else
+			*columns += w;
+		wide = w == 2;
+		*size += n;
+	}
+}
+
+char *text_wrap(const char *text, int columns, int indent)
+{
+	char *printable = malloc(strlen(text) * strlen(REPLACEMENT) + 1), *wrapped = NULL;
+	int at = 0, width, blanks, gap = 0;
+	size_t total = 0, size;
+	FILE *f = open_memstream(&wrapped, &total);
+	bool complete;
+
+	if (f && printable) {
+		text_printable(printable, strlen(text) * strlen(REPLACEMENT) + 1, text);
+		for (const char *p = printable; *p; p += size, gap = blanks) {
+			next_piece(p, &size, &width, &blanks);
+			if (at > 0 && width > columns - at - gap) {
+				fprintf(f, "\n%*s", indent, "");
+				at = gap = 0;
+			}
+			fprintf(f, "%*s%.*s", gap, "", (int)size - blanks, p);
+			at += gap + width;
+		}
+	}
+	complete = f && fclose(f) == 0 && printable;
+	free(printable);
+	if (complete)
+		return wrapped;
+	free(wrapped);
+	return NULL;
+}
+
+enum { GUESS_MAX = 64 };
+
+/* Edit distance in which two neighbours that changed places count once, as slips of the fingers do. */
+static size_t slips(const char *word, const char *candidate)
+{
+	size_t rows[3][GUESS_MAX + 1], a = strlen(word), b = strlen(candidate);
+
 	for (size_t j = 0; j <= b; j++)
 		rows[0][j] = j;
 	for (size_t i = 1; i <= a; i++) {
@@ -194,7 +261,44 @@ bool text_similar(const char *word, const char *candidate)
 				row[j] = least(row[j], above2[j - 2] + 1);
 		}
 	}
-	return rows[a % 3][b] <= (a < 5 ? 1 : 2) || (a > 2 && strncmp(word, candidate, a) == 0);
+	return rows[a % 3][b];
+}
+
+void text_guess(struct guess *guess, const char *word, const char *candidate)
+{
+	size_t a = strlen(word), most = a < 5 ? 1 : 2, n;
+
+	if (a == 0 || a > GUESS_MAX || strlen(candidate) > GUESS_MAX)
+		return;
+	n = slips(word, candidate);
+	/* Its beginning is as good as the worst slip. */
+	if (n > most && a > 2 && strncmp(word, candidate, a) == 0)
+		n = most;
+	if (n <= most && (!guess->text || n < guess->slips))
+		*guess = (struct guess){ candidate, n };
+}
+
+void text_item(struct text_items *items, const char *separator, const char *format, ...)
+{
+	const size_t size = sizeof items->text;
+	va_list ap;
+	int n;
+
+	if (items->used > 0 && items->used < size)
+		items->used +=
+			(size_t)snprintf(items->text + items->used, size - items->used, "%s", separator);
+	if (items->used >= size)
+		return;
+	va_start(ap, format);
+	n = vsnprintf(items->text + items->used, size - items->used, format, ap);
+	va_end(ap);
+	items->used += n > 0 ? (size_t)n : 0;
+}
+
+const char *text_comma(void)
+{
+	/* TRANSLATORS: between the items of a list */
+	return _(", ");
 }
 
 static bool broken_down(struct tm *tm, int64_t time_s, bool local)

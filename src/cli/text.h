@@ -27,8 +27,35 @@ int text_width(const char *text);
  */
 void text_fit(char *dst, size_t dst_size, const char *text, int columns, bool pad);
 
-/* CANDIDATE may be what WORD was meant to be. */
-bool text_similar(const char *word, const char *candidate);
+/*
+ * TEXT made printable, broken into lines of at most COLUMNS at blanks and
+ * between wide characters; lines after the first begin with INDENT spaces. A
+ * word that is wider stays whole, to be copied. The caller frees it; NULL: no memory.
+ */
+char *text_wrap(const char *text, int columns, int indent);
+
+/* What was meant by a word that is none of the known ones. Begin with { 0 }; TEXT stays NULL when nothing is
+ * near. */
+struct guess {
+	const char *text;
+	size_t slips;
+};
+
+/* Take CANDIDATE, which must outlive GUESS, when it is nearer to WORD than what GUESS has. */
+void text_guess(struct guess *guess, const char *word, const char *candidate);
+
+/* A list under construction. Begin with { .used = 0 }; what has no room is cut off. */
+struct text_items {
+	char text[1024];
+	size_t used;
+};
+
+/* Add one item, behind SEPARATOR when it is not the first. */
+void text_item(struct text_items *items, const char *separator, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* What stands between the items of a list in the user's language. */
+const char *text_comma(void);
 
 enum { TEXT_TIME = 32, TEXT_SIZE = 32 };
 

@@ -27,6 +27,7 @@ struct scan {
 	int depth;	  /* open braces */
 	int section_line; /* of the outermost one */
 	enum call call;
+	bool after_equals; /* a value comes next */
 	bool no_memory;
 	struct glean_error *err;
 };
@@ -66,6 +67,7 @@ static int bad_call(const struct scan *scan)
 /* A word or a string begins here. */
 static int begin_value(struct scan *scan)
 {
+	scan->after_equals = false;
 	if (scan->call == CALL_FILLED)
 		return bad_call(scan);
 	if (scan->call == CALL_OPENED)
@@ -209,11 +211,33 @@ static int needs_quotes(const struct scan *scan, char c)
 			  scan->line, c);
 }
 
+/*
+ * Signs that word processors and Japanese input methods write in the place of
+ * the quotation mark and the blank. As part of a value they would look right
+ * and be wrong.
+ */
+static bool is_lookalike(const struct scan *scan)
+{
+	static const char signs[][4] = { "\xe2\x80\x98", "\xe2\x80\x99", "\xe2\x80\x9c",
+					 "\xe2\x80\x9d", "\xef\xbc\x82", "\xe3\x80\x80" };
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+		if (scan->end - scan->p >= 3 && memcmp(scan->p, signs[i], 3) == 0)
+			return true;
+	return false;
+}
+
 static int word(struct scan *scan)
 {
+	bool after_equals = scan->after_equals;
 	int rc = begin_value(scan);
 
 	while (scan->p < scan->end && !strchr(" #\"'\t\n\r={}()+,*", *scan->p)) {
+		if (after_equals && is_lookalike(scan))
+			return glean_fail(scan->err, GLEAN_E_CONFIG,
+					  _("%s:%d: a typographic quotation mark or a full-width blank "
+					    "stands here; write \" and an ordinary blank"),
+					  scan->file, scan->line);
 		if (*scan->p == '$' && peek(scan, 1) == '{')
 			return needs_quotes(scan, '$');
 		copy(scan, 1);
@@ -238,6 +262,7 @@ static int punctuation(struct scan *scan)
 		scan->call = CALL_OPENED;
 	if (c == ')')
 		scan->call = CALL_NONE;
+	scan->after_equals = c == '=' || c == '+';
 	if (c == '{' && scan->depth++ == 0)
 		scan->section_line = scan->line;
 	if (c == '}' && scan->depth > 0)

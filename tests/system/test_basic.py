@@ -391,7 +391,7 @@ def test_plain_line_of_sync(pair, mailglean):
     pair.deliver_both("b")
     run = mailglean.run("sync", "--drain", check=0)
     assert run.out.splitlines() == [f"{ACCOUNT}: old 2 listed, 2 fetched; new 1 listed, 1 fetched; "
-                                    "2 stored, 1 duplicates, 2 deleted; receiving"], str(run)
+                                    "2 stored, 1 duplicate, 2 deleted; receiving"], str(run)
     assert mailglean.run("-q", "sync", check=0).out == ""
 
 
