@@ -34,16 +34,18 @@ static ssize_t driver_read(mailstream_low *low, void *data, size_t size)
 	ssize_t n;
 	char more;
 
-	if (conn->allowed < 0)
-		return wait_and_recv(conn, data, size);
 	if (conn->allowed == 0) {
 		/* Nothing more may come; but that it is closed is no flood. */
 		if (wait_and_recv(conn, &more, 1) > 0)
 			glean_net_note(conn, NET_FLOOD, 0);
 		return -1;
 	}
-	n = wait_and_recv(conn, data, (uint64_t)conn->allowed < size ? (size_t)conn->allowed : size);
+	if (conn->allowed > 0 && (uint64_t)conn->allowed < size)
+		size = (size_t)conn->allowed;
+	n = wait_and_recv(conn, data, size);
 	if (n > 0)
+		conn->heard = true;
+	if (n > 0 && conn->allowed > 0)
 		conn->allowed -= n;
 	return n;
 }

@@ -286,6 +286,11 @@ int glean_conn_failed(const struct glean_conn *conn, struct glean_error *err)
 	case NET_CLOSED:
 		return glean_fail(err, GLEAN_E_TEMP, _("%s: closed by the server"), conn->label);
 	case NET_SILENT:
+		if (!conn->heard && conn->server->tls != GLEAN_TLS_IMPLICIT)
+			return glean_fail(err, GLEAN_E_TEMP,
+					  _("%s: silent for %s; a server that speaks TLS from the start "
+					    "waits like this: is it tls = \"implicit\" there?"),
+					  conn->label, glean_net_duration(limit, conn->server->timeout_s));
 		return glean_fail(err, GLEAN_E_TEMP, _("%s: silent for %s"), conn->label,
 				  glean_net_duration(limit, conn->server->timeout_s));
 	case NET_SESSION:

@@ -45,6 +45,7 @@ struct glean_conn {
 	int fd;	      /* -1: none */
 	bool reached; /* the address of this attempt accepted a connection */
 	int64_t session_ends_ms, attempt_ends_ms;
+	bool heard;	 /* something came already */
 	int64_t allowed; /* octets the peer may still send, -1: any number */
 
 	enum net_failure failure;

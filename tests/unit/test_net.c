@@ -274,6 +274,7 @@ static void each_way_to_fail_is_told_by_its_name(void **state)
 		{ act_hang_up, 20, 60, -1, GLEAN_E_TEMP, ": closed by the server" },
 		{ act_hang_up, 20, 60, 11, GLEAN_E_TEMP, ": closed by the server" },
 		{ act_greet, 1, 60, -1, GLEAN_E_TEMP, ": silent for 1 s" },
+		{ act_listen_only, 1, 60, -1, GLEAN_E_TEMP, ": silent for 1 s" },
 		{ act_drip, 20, 1, -1, GLEAN_E_TEMP, ": session limit of 1 s reached" },
 		{ act_flood, 20, 60, 100000, GLEAN_E_PROTOCOL, ": sent more than allowed" },
 		{ act_hang_up, 20, 60, 10, GLEAN_E_PROTOCOL, ": sent more than allowed" },
@@ -295,6 +296,9 @@ static void each_way_to_fail_is_told_by_its_name(void **state)
 		glean_conn_allow(conn, cases[k].allow);
 		assert_int_equal(read_to_the_end(conn, &err), cases[k].status);
 		assert_says(&err, cases[k].says);
+		/* No greeting at all: TLS may be what it waits for. */
+		assert_int_equal(strstr(err.text, "is it tls = \"implicit\" there?") != NULL,
+				 cases[k].act == act_listen_only && i % 2 == 0);
 		/* It stays so, for those too who meet it through libetpan. */
 		assert_int_equal(glean_conn_send(conn, "QUIT\r\n", 6, &again), cases[k].status);
 		assert_int_equal(mailstream_feed_read_buffer(glean_conn_stream(conn)), -1);
