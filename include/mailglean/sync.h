@@ -82,7 +82,9 @@ struct glean_event {
 struct glean_callbacks {
 	/* Something happened. */
 	void (*event)(const struct glean_event *event, void *user);
-	/* Asked often, also while waiting for a server: true ends the run cleanly, keeping what was received.
+	/*
+	 * Asked often, also while waiting for a server: true ends the run cleanly, keeping what was
+	 * received.
 	 */
 	bool (*cancelled)(void *user);
 	/*

@@ -28,7 +28,9 @@ struct cli {
  */
 int cli_load(struct cli *cli);
 
-/* Ask for the passwords of the chosen accounts (ONLY: one side, or -1). 0, or the exit code when interrupted.
+/*
+ * Ask for the passwords of the chosen accounts (ONLY: one side, or -1). 0, or the exit code when
+ * interrupted.
  */
 int cli_passwords(struct cli *cli, int only);
 

@@ -7,8 +7,7 @@ struct glean_event;
 struct output;
 struct progress;
 
-/* NULL where nothing is to be drawn (not a terminal, -q, -v, JSON on the same screen); all calls take NULL.
- */
+/* NULL where nothing is to be drawn (not a terminal, -q, -v, JSON on the same screen); all calls take NULL. */
 struct progress *progress_create(struct output *out);
 
 /* Take EVENT into account, and redraw when the last drawing is a tenth of a second old. */

@@ -47,8 +47,7 @@ static bool is_harmful(uint32_t c)
 	return false;
 }
 
-/* wcwidth() where the locale knows the character (any UTF-8 locale does), else the usual East Asian blocks.
- */
+/* wcwidth() where the locale knows the character (any UTF-8 locale does), else the usual East Asian blocks. */
 static int columns_of(uint32_t c)
 {
 	int w;

@@ -28,8 +28,7 @@ struct decoder {
 
 /* ---- one word ---- */
 
-/* The end of the encoded text that begins at P, or NULL when another word begins before it, or it has none.
- */
+/* The end of the encoded text that begins at P, or NULL when another word begins before it, or it has none. */
 static const char *text_end(const char *p, const char *end)
 {
 	for (; p + 1 < end; p++) {

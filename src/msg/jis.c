@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ISO-2022-JP as mail programs write it, which no iconv codec reads: NEC and IBM characters, half-width kana.
+/*
+ * ISO-2022-JP as mail programs write it, which no iconv codec reads: NEC and IBM characters, half-
+ * width kana.
  */
 #include "msg/internal.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A header field's value going by: digested without the white space at its end, however much of it there is.
- */
+/* A header field's value going by: digested without the white space at its end, however much of it there is. */
 #include "msg/internal.h"
 
 #include <string.h>
@@ -45,7 +44,9 @@ static void release(struct glean_value *value)
 	value->overflown = false;
 }
 
-/* The end of the text at P: where DATA ends, or white space begins that ends it or is long enough to be held.
+/*
+ * The end of the text at P: where DATA ends, or white space begins that ends it or is long enough to
+ * be held.
  */
 static const char *text_end(const char *p, const char *end)
 {

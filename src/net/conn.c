@@ -12,8 +12,7 @@
 /* Of each of the stream's two buffers: a listing or a batch of RETR commands in few calls. */
 #define STREAM_BUFFER (256 * 1024)
 
-/* ---- the driver under libetpan's stream; -1 at the end of the stream, never 0: its readers would loop ----
- */
+/* ---- the driver under libetpan's stream; -1 at the end of the stream, never 0: its readers would loop ---- */
 
 static ssize_t wait_and_recv(struct glean_conn *conn, void *data, size_t size)
 {

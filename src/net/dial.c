@@ -154,7 +154,9 @@ int glean_dial(struct glean_conn *conn, const struct addrinfo *address, struct g
 	name_peer(conn, address);
 	conn->fd = open_socket(address->ai_family);
 	if (conn->fd < 0) {
-		/* A family that the kernel lacks is this address' failure; lacking descriptors is everyone's.
+		/*
+		 * A family that the kernel lacks is this address' failure; lacking descriptors is
+		 * everyone's.
 		 */
 		if (errno != EAFNOSUPPORT && errno != EPROTONOSUPPORT)
 			return glean_fail_errno(err, _("%s: no socket"), conn->label);

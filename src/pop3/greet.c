@@ -118,8 +118,7 @@ static int start_tls(struct glean_pop3 *pop3, mailpop3 *etpan, struct glean_erro
 		return glean_fail(err, GLEAN_E_UNAVAILABLE,
 				  _("%s: does not offer STARTTLS; nothing was sent"), pop3->where);
 	glean_log(pop3->context, GLEAN_LOG_DIALOGUE, "C: STLS");
-	/* Patched copies of libetpan also fail when octets wait behind +OK; what those mean is ours to say.
-	 */
+	/* Patched copies of libetpan also fail when octets wait behind +OK; what those mean is ours to say. */
 	if (mailpop3_stls(etpan) != MAILPOP3_NO_ERROR &&
 	    glean_reply_kind(last_line(etpan), strlen(last_line(etpan))) != GLEAN_REPLY_OK)
 		return explain(pop3, etpan, GLEAN_E_UNAVAILABLE,

@@ -27,7 +27,9 @@ struct glean_lister {
 /* Make room for COUNT messages. Failures: GLEAN_E_IO. */
 int glean_lister_init(struct glean_lister *lister, size_t count, struct glean_error *err);
 
-/* A piece of the body of LIST or UIDL, cut anywhere, line ends as LF. Failures: GLEAN_E_PROTOCOL, GLEAN_E_IO.
+/*
+ * A piece of the body of LIST or UIDL, cut anywhere, line ends as LF. Failures: GLEAN_E_PROTOCOL,
+ * GLEAN_E_IO.
  */
 int glean_lister_sizes(struct glean_lister *lister, const char *data, size_t size, struct glean_error *err);
 int glean_lister_names(struct glean_lister *lister, const char *data, size_t size, struct glean_error *err);

@@ -66,8 +66,7 @@ static int say_two(struct glean_pop3 *pop3, const char *word, const char *argume
 	return rc;
 }
 
-/* In one write where the server announced both PIPELINING and USER: one that refuses USER must not see PASS.
- */
+/* In one write where the server announced both PIPELINING and USER: one that refuses USER must not see PASS. */
 static int by_user(struct login *login, struct glean_error *err)
 {
 	const struct glean_credentials *c = login->credentials;
@@ -168,8 +167,7 @@ static int judge(struct login *login, const struct glean_sasl *sasl, struct glea
 
 	if (is_accepted(pop3) && glean_sasl_done(sasl))
 		return 0;
-	/* With SCRAM the server has a proof to give as well; one that says yes without it need not be ours.
-	 */
+	/* With SCRAM the server has a proof to give as well; one that says yes without it need not be ours. */
 	if (is_accepted(pop3))
 		return glean_fail(err, GLEAN_E_PROTOCOL, _("%s: said yes to %s before it was complete"),
 				  pop3->where, glean_auth_name(login->auth));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A POP3 server in a thread on the loopback that says what a script says, and notes where the client did not.
+/*
+ * A POP3 server in a thread on the loopback that says what a script says, and notes where the client
+ * did not.
  */
 #ifndef GLEAN_TEST_SCRIPTED_H
 #define GLEAN_TEST_SCRIPTED_H

@@ -228,8 +228,7 @@ static bool listen_on(struct server *s, int family, int backlog)
 	return true;
 }
 
-/* CERT NULL: in clear. Set act and tls_first before. Serves one client after the other until stop_server().
- */
+/* CERT NULL: in clear. Set act and tls_first before. Serves one client after the other until stop_server(). */
 static bool start_server(struct server *s, const struct cert *cert, int family)
 {
 	if (!listen_on(s, family, 8))
