@@ -34,7 +34,7 @@
 #define GLEAN_BATCH_BYTES (INT64_C(64) << 20)
 #define GLEAN_BATCH_MS 2000
 
-/* Header octets of a message that are looked at; what lies behind belongs to no known mail program. */
+/* Octets of header lines that identify a message; what lies behind them belongs to no known mail program. */
 #define GLEAN_HEADER_MAX (1024 * 1024)
 
 /* Octets kept of one header field's value that identifies or is shown; longer ones are digested whole. */

@@ -24,7 +24,7 @@ bool glean_duration_parse(int64_t *seconds, const char *text)
 			return false;
 	}
 	for (size_t i = 0; p > text && i < ARRAY_LEN(units); i++) {
-		if (strcmp(p, units[i].unit) == 0 && n < DURATION_LIMIT_S / units[i].seconds) {
+		if (strcmp(p, units[i].unit) == 0 && n <= (DURATION_LIMIT_S - 1) / units[i].seconds) {
 			*seconds = n * units[i].seconds;
 			return true;
 		}

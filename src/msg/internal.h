@@ -7,8 +7,11 @@
 
 #include "msg/msg.h"
 
-/* A field's name and its colon stand within this many octets of the line; no known name is half as long. */
-#define GLEAN_NAME_MAX 64
+/*
+ * A field's name and its colon stand within this many octets of the line. Names
+ * of 62 are in use (X-MS-Exchange-CrossTenant-…); base64's lines have 76 octets.
+ */
+#define GLEAN_NAME_MAX 256
 
 /* White space within a value that is held back until it is known not to end the value. */
 #define GLEAN_SPACE_MAX 256

@@ -75,6 +75,9 @@ void glean_id_end(struct glean_id *id, char *key, struct glean_sha256 *sha)
 {
 	uint8_t digest[GLEAN_SHA256_SIZE];
 
+	/* White space that ends the value came this far in a quoted string that is never closed. */
+	while (!id->over && id->size > 0 && (id->text[id->size - 1] == ' ' || id->text[id->size - 1] == '\t'))
+		id->size--;
 	if (!id->over && plain(id->text, id->size)) {
 		memcpy(key, id->text, id->size);
 		key[id->size] = '\0';

@@ -11,14 +11,16 @@
  * raw, loose and size_bytes whether lines end in LF or CRLF.
  *
  * Header and body. The header ends at its first empty line; or, where none
- * comes, before the first line that begins behind GLEAN_HEADER_MAX octets:
- * what follows is body. CRs before a line end belong to the line end, also at
- * the end of the message. A line that begins with a space or tab continues the
- * field before it. A line that is no field does not end the header, but its
- * octets count as content ("From " at the top excepted). A field's name is compared without case, white
- * space may stand before its colon, and both stand within the first 64 octets
- * of the line. A value is unfolded (the line ends go, white space stays) and
- * white space at both ends is taken off.
+ * comes, before the first field that begins behind GLEAN_HEADER_MAX octets of
+ * Message-ID, From, Date, To, Cc and Subject fields and of lines that are no
+ * fields, line ends not counted: what follows is body. CRs before a line end
+ * belong to the line end, also at the end of the message. A line that begins
+ * with a space or tab continues the field before it. A line that is no field
+ * does not end the header, but its octets count as content ("From " at the top
+ * excepted). A field's name is compared without case, white space may stand
+ * before its colon, and both stand within the first 256 octets of the line. A
+ * value is unfolded (the line ends go, white space stays) and white space at
+ * both ends is taken off.
  *
  * key: of the first Message-ID field, the value without comments and without
  * white space outside quoted strings; case is kept, angle brackets are not

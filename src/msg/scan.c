@@ -61,7 +61,7 @@ struct glean_scan {
 	bool in_line;	      /* what it is has been decided */
 	uint64_t line_size;   /* octets but for CRs before the line end */
 	uint64_t held_cr;     /* CRs that may turn out to stand before the line end */
-	uint64_t header_size; /* of the lines before it, line ends counted as one */
+	uint64_t header_size; /* of the lines before it that count for the limit, without line ends */
 	const char *run;      /* octets of the present piece that go to kept together */
 	size_t run_size;
 
@@ -230,8 +230,6 @@ static enum field field_of(const char *line, size_t size, bool first, size_t *va
 		name++;
 	for (colon = name; colon < size && is_space(line[colon]);)
 		colon++;
-	if (colon == GLEAN_NAME_MAX)
-		return FIELD_OTHER;
 	if (colon == size || line[colon] != ':')
 		return FIELD_STRAY;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -282,7 +280,9 @@ static size_t begin_line(struct glean_scan *scan, const char *data, size_t size)
 static void end_line(struct glean_scan *scan)
 {
 	scan->in_body = scan->line_size == 0;
-	scan->header_size += scan->line_size + 1;
+	/* What servers add, or fold in another way, must not move the limit: it would change the content. */
+	if (scan->field < CAPTURED)
+		scan->header_size += scan->line_size;
 	scan->line_size = 0;
 	scan->held_cr = 0;
 	scan->in_line = false;
@@ -296,7 +296,8 @@ static size_t take_header(struct glean_scan *scan, const char *data, size_t size
 	while (p < end && !scan->in_body) {
 		const char *line_end;
 
-		if (!scan->in_line && scan->head_size == 0 && scan->header_size >= GLEAN_HEADER_MAX) {
+		if (!scan->in_line && scan->head_size == 0 && !is_space(*p) &&
+		    scan->header_size >= GLEAN_HEADER_MAX) {
 			scan->in_body = true;
 			break;
 		}

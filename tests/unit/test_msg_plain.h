@@ -17,7 +17,7 @@ static inline bool name_is(const char *line, size_t size, const char *name)
 		return false;
 	while (n < size && (line[n] == ' ' || line[n] == '\t'))
 		n++;
-	return n < size && n < 64 && line[n] == ':';
+	return n < size && n < 256 && line[n] == ':';
 }
 
 /* Not empty, no continuation, no field, and not mbox's line at the top. */
@@ -27,13 +27,13 @@ static inline bool is_stray(const char *line, size_t size, bool first)
 
 	if (size == 0 || line[0] == ' ' || line[0] == '\t' || (first && size >= 5 && memcmp(line, "From ", 5) == 0))
 		return false;
-	while (n < size && n < 64 && line[n] > ' ' && line[n] < 127 && line[n] != ':')
+	while (n < size && n < 256 && line[n] > ' ' && line[n] < 127 && line[n] != ':')
 		n++;
 	if (n == 0)
 		return true;
-	while (n < size && n < 64 && (line[n] == ' ' || line[n] == '\t'))
+	while (n < size && n < 256 && (line[n] == ' ' || line[n] == '\t'))
 		n++;
-	return n == 64 || n == size || line[n] != ':';
+	return n == 256 || n == size || line[n] != ':';
 }
 
 static inline void append(char *to, size_t *size, const char *data, size_t n)

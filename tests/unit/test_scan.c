@@ -258,12 +258,12 @@ static void behind_the_header_limit_everything_is_body(void **state)
 	 * behind it. */
 	static const size_t lines = GLEAN_HEADER_MAX / 8;
 	size_t size;
-	char *text = many_lines(&size, "X: 4567\n", lines, "Message-ID: <a>\nno end of the header\nx");
+	char *text = many_lines(&size, "To: 5678\n", lines, "Message-ID: <a>\nno end of the header\nx");
 	struct glean_identity behind = scan_pieces(text, size, NULL, NULL), before, other;
 	uint32_t random = 5;
 
 	(void)state;
-	before = scan_pieces(text + 8, size - 8, random_octets, &random);
+	before = scan_pieces(text + 9, size - 9, random_octets, &random);
 	text[size - 1] = 'y';
 	other = scan_pieces(text, size, random_octets, &random);
 	assert_string_equal(behind.key, "");
@@ -272,6 +272,79 @@ static void behind_the_header_limit_everything_is_body(void **state)
 	free(text);
 	glean_identity_finish(&behind);
 	glean_identity_finish(&before);
+	glean_identity_finish(&other);
+}
+
+static void a_field_of_a_long_name_is_no_content_and_a_long_line_without_colon_is(void **state)
+{
+	static const char end[] = "Message-ID: <a>\n\nbody\n";
+	struct glean_identity plain = scan_text(end);
+	static const struct {
+		size_t name_size;
+		const char *behind;
+		bool field;
+	} cases[] = {
+		{ 62, ": x\n", true },	   { 63, ": x\n", true },   { 64, ": x\n", true },
+		{ 200, ": x\n", true },	   { 255, ": x\n", true },  { 254, " : x\n", true },
+		{ 255, " : x\n", false },  { 256, ": x\n", false }, { 76, "\n", false },
+		{ 76, "\nb: x\n", false }, { 300, "\n", false },
+	};
+	uint32_t random = 11;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t size;
+		char behind[64], *text;
+		struct glean_identity identity;
+
+		snprintf(behind, sizeof behind, "%s%s", cases[i].behind, end);
+		text = stretched(&size, "", 'X', cases[i].name_size, behind);
+		identity = scan_pieces(text, size, random_octets, &random);
+		assert_string_equal(identity.key, "<a>");
+		assert_int_equal(same_content(&plain, &identity), cases[i].field);
+		free(text);
+		glean_identity_finish(&identity);
+	}
+	glean_identity_finish(&plain);
+}
+
+static void fields_that_are_no_content_do_not_move_the_header_limit(void **state)
+{
+	static const size_t lines = GLEAN_HEADER_MAX;
+	static const char *const added[] = { "X: 4\n", "Received: by x\n\tfor y\n", "Status: R\n" };
+	static const char end[] = "Subject: a\n b\nMessage-ID: <a>\n\nbody\n";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(added); i++) {
+		struct glean_identity plain = scan_text(end), identity;
+		size_t size;
+		char *text = many_lines(&size, added[i], lines / strlen(added[i]) + 1, end);
+
+		identity = scan_pieces(text, size, NULL, NULL);
+		assert_string_equal(identity.key, "<a>");
+		assert_true(same_content(&plain, &identity));
+		free(text);
+		glean_identity_finish(&plain);
+		glean_identity_finish(&identity);
+	}
+}
+
+static void folding_does_not_move_the_header_limit(void **state)
+{
+	static const size_t lines = GLEAN_HEADER_MAX / 9 + 1;
+	static const char end[] = "Message-ID: <a>\nno end of the header\n";
+	size_t flat_size, folded_size;
+	char *flat = many_lines(&flat_size, "To: a bcd\n", lines, end);
+	char *folded = many_lines(&folded_size, "To: a\n bcd\n", lines, end);
+	struct glean_identity one = scan_pieces(flat, flat_size, NULL, NULL);
+	struct glean_identity other = scan_pieces(folded, folded_size, NULL, NULL);
+
+	(void)state;
+	assert_string_equal(one.key, "");
+	assert_true(same_content(&one, &other));
+	free(flat);
+	free(folded);
+	glean_identity_finish(&one);
 	glean_identity_finish(&other);
 }
 
@@ -323,6 +396,9 @@ int main(void)
 		cmocka_unit_test(a_million_brackets_in_a_message_id_do_no_harm),
 		cmocka_unit_test(a_hundred_thousand_fields_are_all_counted),
 		cmocka_unit_test(behind_the_header_limit_everything_is_body),
+		cmocka_unit_test(a_field_of_a_long_name_is_no_content_and_a_long_line_without_colon_is),
+		cmocka_unit_test(fields_that_are_no_content_do_not_move_the_header_limit),
+		cmocka_unit_test(folding_does_not_move_the_header_limit),
 		cmocka_unit_test(a_scan_that_was_reset_remembers_nothing),
 	};
 
