@@ -14,38 +14,44 @@
 extern "C" {
 #endif
 
-/* What one side of one account showed. Plain storage, no pointers. */
+/* What one side of one account showed. Plain storage, nothing to free. */
 struct glean_check_side {
 	bool tried;		  /* false: the account has no such side */
-	struct glean_error error; /* status 0: login and listing went well */
+	struct glean_error error; /* status 0: login, listing and the end of the session went well */
 	char peer[64];		  /* address and port connected to, e.g. "192.0.2.1:995" */
-	char tls_version[16];	  /* "TLSv1.3", or "" */
+	/* What the name in host leads to now by the system's resolver, separated by ", "; "": nothing, or no host. */
+	char host_addresses[512];
+	bool host_elsewhere;  /* it leads somewhere, but not to the server connected to */
+	char tls_version[16]; /* "TLSv1.3", or "" */
 	char cipher[64];
 	char cert_names[256]; /* names and addresses the certificate carries */
 	char cert_issuer[256];
 	int64_t cert_expires_s;
 	char cert_pin[64];	/* "sha256:…", as pins = {} takes it */
-	char capabilities[512]; /* after login, separated by spaces; "" when CAPA is unknown there */
-	char auth[32];		/* how login was done */
+	char capabilities[512]; /* the last shown, separated by spaces; "" when CAPA is unknown there */
+	char auth[32];		/* how login was done, or "" */
 	int64_t messages;
 	int64_t bytes;
-	const char *uidl_quality; /* "good", "none", "repeated", "overlong", "numbers" */
+	/* "good", "none", "repeated", "overlong", "numbers"; "": no message to judge by. Static storage. */
+	const char *uidl_quality;
 };
 
 struct glean_check {
-	const struct glean_account *account;
-	struct glean_check_side side[2];
-	char same[256];		 /* why both are the same server or mailbox, or "" */
-	int64_t disk_free_bytes; /* where the store is or will be; -1: cannot tell */
-	bool clock_behind;	 /* the clock is behind the newest check on record */
+	const struct glean_account *account; /* the caller's */
+	struct glean_check_side side[2];     /* by enum glean_side */
+	char same[256];			     /* why both are the same server or mailbox, or "" */
+	int64_t disk_free_bytes;	     /* where the store is or will be; -1: cannot tell */
+	bool clock_behind;		     /* the clock is behind the newest check on record */
 };
 
 /*
  * Log in to both servers of ACCOUNT, list, log out; nothing is stored, deleted
  * or recorded. Where both list the same unique-id, a few of those messages are
  * read to see whether it is one mailbox. Of CALLBACKS (may be NULL) event gets
- * LOG only. RESULT is filled whatever happens; returns 0 or the graver status
- * of both sides.
+ * LOG only; all are called in this thread. RESULT is filled whatever happens;
+ * returns 0 or the graver status of both sides. Failures: those of a session,
+ * GLEAN_E_CONFIG (no password), GLEAN_E_UNAVAILABLE, GLEAN_E_TEMP,
+ * GLEAN_E_PROTOCOL, GLEAN_E_LOGIN, GLEAN_E_IO.
  */
 GLEAN_API int glean_check_account(struct glean_check *result, const struct glean_account *account,
 				  const struct glean_callbacks *callbacks);

@@ -25,17 +25,18 @@ enum glean_tls {
 	GLEAN_TLS_NONE,	    /* in clear, only when written in so many words */
 };
 
+/* Ways to log in; those by SASL as RFC 5034 has them for POP3. */
 enum glean_auth {
-	GLEAN_AUTH_AUTO,
-	GLEAN_AUTH_PLAIN,
-	GLEAN_AUTH_LOGIN,
-	GLEAN_AUTH_CRAM_MD5,
-	GLEAN_AUTH_SCRAM_SHA_1,
-	GLEAN_AUTH_SCRAM_SHA_256,
-	GLEAN_AUTH_APOP,
-	GLEAN_AUTH_USER,
-	GLEAN_AUTH_XOAUTH2,
-	GLEAN_AUTH_OAUTHBEARER,
+	GLEAN_AUTH_AUTO,	  /* the strongest that is offered; see mailglean.conf(5) */
+	GLEAN_AUTH_PLAIN,	  /* RFC 4616 */
+	GLEAN_AUTH_LOGIN,	  /* by no standard */
+	GLEAN_AUTH_CRAM_MD5,	  /* RFC 2195 */
+	GLEAN_AUTH_SCRAM_SHA_1,	  /* RFC 5802 */
+	GLEAN_AUTH_SCRAM_SHA_256, /* RFC 7677 */
+	GLEAN_AUTH_APOP,	  /* RFC 1939, section 7 */
+	GLEAN_AUTH_USER,	  /* USER and PASS, RFC 1939, section 7 */
+	GLEAN_AUTH_XOAUTH2,	  /* by no standard; what came before the next */
+	GLEAN_AUTH_OAUTHBEARER,	  /* RFC 7628 */
 };
 
 enum glean_switch {
@@ -53,7 +54,7 @@ struct glean_server {
 	bool present;	     /* the account has this side */
 	const char *address; /* IP literal to connect to, or NULL: resolve host */
 	const char *host;    /* name, or NULL */
-	uint16_t port;
+	uint16_t port;	     /* never 0 */
 	enum glean_tls tls;
 	const char *tls_name;	   /* name the certificate must carry, or NULL: host, or the address */
 	const uint8_t (*pins)[32]; /* SHA-256 of acceptable public keys (SPKI) */
@@ -67,11 +68,12 @@ struct glean_server {
 	const char *token_command; /* prints an OAuth 2.0 access token */
 	enum glean_auth auth;
 	int64_t delete_after_s; /* GLEAN_DELETE_NEVER, GLEAN_DELETE_STORED, or seconds after it was stored */
+	/* Times are more than 0 and less than 100 years. */
 	int64_t connect_timeout_s; /* for one connection attempt, TLS included */
 	int64_t timeout_s;	   /* of silence */
 	int64_t session_timeout_s; /* for the whole session */
 	enum glean_switch pipeline;
-	int max_connections; /* to this server, over all accounts of a run */
+	int max_connections; /* to this server, over all accounts of a run: 1 to 1000 */
 	const char *where;   /* "FILE:LINE" of this side's section, for messages */
 };
 
@@ -119,12 +121,13 @@ GLEAN_API int glean_config_parse(struct glean_config **config, const char *text,
 /* Release CONFIG; passwords are wiped first. NULL is allowed. */
 GLEAN_API void glean_config_free(struct glean_config *config);
 
+/* How many accounts there are, at least 1. */
 GLEAN_API size_t glean_config_count(const struct glean_config *config);
 
-/* Account number I (below the count). It lives as long as CONFIG. */
+/* Account number I (below the count), in the order of the file. It lives as long as CONFIG. */
 GLEAN_API const struct glean_account *glean_config_account(const struct glean_config *config, size_t i);
 
-/* The account called NAME, or NULL. */
+/* The account called NAME, or NULL. It lives as long as CONFIG. */
 GLEAN_API const struct glean_account *glean_config_find(const struct glean_config *config, const char *name);
 
 /* "old" or "new". Static storage. */

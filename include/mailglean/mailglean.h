@@ -4,7 +4,14 @@
  * move, losing nothing, and tell when the old one has stayed empty.
  *
  * The library never prints, never exits, reads no environment and keeps no
- * state outside the objects it was given. Times are Unix seconds.
+ * state outside the objects it was given; what the libraries below it read
+ * (OpenSSL its issuers, gettext the locale, the time zone) is theirs. Calls on
+ * different objects may come from different threads at once. Times are Unix
+ * seconds, sizes octets.
+ *
+ * Sentences are in the language of the process's locale, from the gettext
+ * domain "mailglean"; where its catalogues are and setlocale() are the
+ * caller's. What is made for programs (names, JSON of hooks) is not translated.
  */
 #ifndef GLEAN_MAILGLEAN_H
 #define GLEAN_MAILGLEAN_H

@@ -41,12 +41,13 @@ enum glean_finding {
 	GLEAN_FINDING_UNCONFIRMED,
 };
 
+/* Static storage. */
 GLEAN_API const char *glean_finding_name(enum glean_finding finding);
 
 struct glean_counts {
 	int64_t listed;	    /* messages the server listed */
 	int64_t fetched;    /* retrieved whole in this run */
-	int64_t bytes;	    /* octets of these */
+	int64_t bytes;	    /* octets of these, as sent */
 	int64_t stored;	    /* new messages in the store */
 	int64_t duplicates; /* merged into a message already here */
 	int64_t variants;   /* of stored: Message-ID here already, content not */
@@ -83,13 +84,14 @@ struct glean_callbacks {
 	/* Something happened. */
 	void (*event)(const struct glean_event *event, void *user);
 	/*
-	 * Asked often, also while waiting for a server: true ends the run cleanly, keeping what was
-	 * received.
+	 * Asked often, also while waiting for a server (but not while a name is looked up): true ends
+	 * the run cleanly, keeping what was received.
 	 */
 	bool (*cancelled)(void *user);
 	/*
 	 * Where the configuration names no password: write it with its NUL
-	 * into PASSWORD (SIZE bytes) and return 0. The library wipes it.
+	 * into PASSWORD (SIZE bytes, GLEAN_PASSWORD_MAX) and return 0; anything
+	 * else: there is none. The library wipes it.
 	 */
 	int (*password)(const struct glean_account *account, enum glean_side side, char *password,
 			size_t size, void *user);
@@ -115,7 +117,11 @@ struct glean_sync_options {
 /*
  * Run OPTIONS (NULL: defaults) over CONFIG. Every account and side is tried,
  * whatever happens to another. Returns 0, or the gravest status of all
- * (glean_status_worse), with ERR holding the failure that had it.
+ * (glean_status_worse), with ERR (may be NULL) holding the failure that had it;
+ * it names the account. GLEAN_E_USAGE: OPTIONS name an account or a shard that
+ * is not there, and nothing was done. OPTIONS and CALLBACKS are used until this
+ * returns. A message is deleted on its server only after its bytes, its file's
+ * name and its record are durable in the store.
  */
 GLEAN_API int glean_sync(const struct glean_config *config, const struct glean_sync_options *options,
 			 const struct glean_callbacks *callbacks, struct glean_error *err);

@@ -11,6 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* start_child() sets SO_NOSIGPIPE there */
+#endif
+
 struct child {
 	pid_t pid;
 	bool own_group;
@@ -51,6 +55,9 @@ static int start_child(struct child *child, const char *what, const char *comman
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, in) < 0)
 		return glean_fail_errno(err, _("%s: start"), what);
+#ifdef SO_NOSIGPIPE
+	setsockopt(in[0], SOL_SOCKET, SO_NOSIGPIPE, &(int){ 1 }, sizeof(int));
+#endif
 	if (pipe(out) < 0) {
 		glean_fail_errno(err, _("%s: start"), what);
 		close(in[0]);

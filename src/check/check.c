@@ -14,6 +14,7 @@
 
 /* Messages with the same unique-id on both sides that are read to compare them. */
 #define SAMPLES_MAX 8
+#define ADDRESSES_MAX 10
 #define SAMPLE_BYTES_MAX (1024 * 1024)
 
 struct side {
@@ -59,6 +60,14 @@ static void note_peer(struct glean_check_side *result, const struct glean_peer *
 		glean_pin_format(result->cert_pin, peer->cert_pin);
 }
 
+/* What is known of it even when the login was refused. */
+static void note_session(struct glean_check_side *result, const struct glean_pop3 *pop3)
+{
+	note_peer(result, glean_pop3_peer(pop3));
+	snprintf(result->capabilities, sizeof result->capabilities, "%s", glean_pop3_capabilities(pop3));
+	snprintf(result->auth, sizeof result->auth, "%s", glean_pop3_auth(pop3));
+}
+
 static int open_side(struct side *side, struct glean_error *err)
 {
 	struct glean_check_side *result = side->result;
@@ -66,16 +75,13 @@ static int open_side(struct side *side, struct glean_error *err)
 	int rc = glean_secret_get(&secret, side->account, side->side, side->callbacks, &side->context, err);
 
 	if (rc == 0)
-		rc = glean_pop3_open(&side->pop3, &side->account->server[side->side], secret.data,
+		rc = glean_pop3_look(&side->pop3, &side->account->server[side->side], secret.data,
 				     secret.size, &side->context, err);
 	glean_buf_free(&secret);
-	if (rc < 0)
-		return rc;
-	note_peer(result, glean_pop3_peer(side->pop3));
-	rc = glean_pop3_list(side->pop3, &side->listing, err);
-	snprintf(result->capabilities, sizeof result->capabilities, "%s",
-		 glean_pop3_capabilities(side->pop3));
-	snprintf(result->auth, sizeof result->auth, "%s", glean_pop3_auth(side->pop3));
+	if (side->pop3)
+		note_session(result, side->pop3);
+	if (rc == 0)
+		rc = glean_pop3_list(side->pop3, &side->listing, err);
 	if (rc < 0)
 		return rc;
 	result->messages = (int64_t)side->listing.count;
@@ -84,6 +90,32 @@ static int open_side(struct side *side, struct glean_error *err)
 	if (result->messages > 0 || side->listing.quality != GLEAN_UIDL_GOOD)
 		result->uidl_quality = glean_uidl_quality_name(side->listing.quality);
 	return 0;
+}
+
+/*
+ * Where the server's name leads to by DNS, which need not be where its address
+ * in the configuration does: before the switch the new name is the old server.
+ */
+static void look_up(const struct side *side)
+{
+	struct glean_server by_name = side->account->server[side->side];
+	const char *peer = side->pop3 ? glean_pop3_peer(side->pop3)->address : "";
+	struct glean_check_side *result = side->result;
+	char addresses[ADDRESSES_MAX][48];
+	bool reached = *peer == '\0';
+	size_t used = 0;
+	int n;
+
+	if (!by_name.host || side_cancelled((void *)side))
+		return;
+	by_name.address = NULL;
+	n = glean_conn_resolve(addresses, ADDRESSES_MAX, &by_name, NULL);
+	for (int i = 0; i < n; i++) {
+		used += (size_t)snprintf(result->host_addresses + used, sizeof result->host_addresses - used,
+					 "%s%s", i ? ", " : "", addresses[i]);
+		reached = reached || strcmp(addresses[i], peer) == 0;
+	}
+	result->host_elsewhere = n > 0 && !reached;
 }
 
 /* ---- one mailbox or two ---- */
@@ -265,8 +297,10 @@ int glean_check_account(struct glean_check *result, const struct glean_account *
 					  .result = &result->side[i] };
 		sides[i].context = (struct glean_context){ side_log, side_cancelled, &sides[i],
 							   callbacks->want_dialogue };
-		if (result->side[i].tried)
+		if (result->side[i].tried) {
 			open_side(&sides[i], &result->side[i].error);
+			look_up(&sides[i]);
+		}
 	}
 	if (sides[0].pop3 && sides[1].pop3 && result->side[0].error.status == 0 &&
 	    result->side[1].error.status == 0)

@@ -32,6 +32,15 @@ struct passwords {
 	bool asked; /* there was a terminal */
 };
 
+/* So that the compiler cannot leave it out. */
+static void wipe(char *text, size_t size)
+{
+	volatile char *p = text;
+
+	while (size-- > 0)
+		*p++ = '\0';
+}
+
 struct passwords *passwords_create(void)
 {
 	return calloc(1, sizeof(struct passwords));
@@ -45,7 +54,7 @@ void passwords_destroy(struct passwords *passwords)
 		return;
 	while ((p = passwords->first)) {
 		passwords->first = p->next;
-		explicit_bzero(p->text, strlen(p->text));
+		wipe(p->text, strlen(p->text));
 		free(p->account);
 		free(p);
 	}
@@ -159,7 +168,7 @@ static void ask_one(struct passwords *passwords, struct output *out, int tty,
 	if (asked && read_hidden(tty, asked, text, sizeof text))
 		keep(passwords, account->name, side, text);
 	free(asked);
-	explicit_bzero(text, sizeof text);
+	wipe(text, sizeof text);
 }
 
 bool passwords_ask(struct passwords *passwords, struct output *out,

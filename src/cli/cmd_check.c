@@ -37,6 +37,8 @@ static void side_json(struct cli *cli, const struct glean_check *check, int side
 	record_text(&r, "error", NULL, ok ? NULL : s->error.text);
 	record_text(&r, "reply", NULL, or_null(s->error.reply));
 	record_text(&r, "peer", NULL, or_null(s->peer));
+	record_text(&r, "host", NULL, check->account->server[side].host);
+	record_text(&r, "host_addresses", NULL, or_null(s->host_addresses));
 	record_text(&r, "tls", NULL, or_null(s->tls_version));
 	record_text(&r, "cipher", NULL, or_null(s->cipher));
 	record_text(&r, "cert_names", NULL, or_null(s->cert_names));
@@ -111,13 +113,34 @@ static void side_head(struct cli *cli, const struct glean_check_side *s, int sid
 	render_lines(&cli->out, &r, 2);
 }
 
-static void side_text(struct cli *cli, const struct glean_check_side *s, int side)
+/* Where the server's name leads to; worth a look when that is not where we went. */
+static void name_line(struct record *r, const struct glean_check_side *s, const char *host, char text[1024])
 {
-	char tls[128], certificate[1024], pin[128], mailbox[128], size[TEXT_SIZE];
+	struct field *f;
+
+	if (!host)
+		return;
+	if (!s->host_addresses[0])
+		snprintf(text, 1024, _("%s leads nowhere"), host);
+	else if (s->host_elsewhere)
+		snprintf(text, 1024, _("%s leads to %s, which is not the server connected to"), host,
+			 s->host_addresses);
+	else
+		snprintf(text, 1024, _("%s leads to %s"), host, s->host_addresses);
+	f = record_text(r, NULL, _("its name"), text);
+	if (!s->host_addresses[0] || s->host_elsewhere)
+		f->tone = TONE_WAIT;
+}
+
+static void side_text(struct cli *cli, const struct glean_check *check, int side)
+{
+	const struct glean_check_side *s = &check->side[side];
+	char tls[128], name[1024], certificate[1024], pin[128], mailbox[128], size[TEXT_SIZE];
 	struct record r = { .type = NULL };
 
 	side_head(cli, s, side);
 	record_text(&r, NULL, _("connected to"), s->peer);
+	name_line(&r, s, check->account->server[side].host, name);
 	if (s->tls_version[0]) {
 		snprintf(tls, sizeof tls, "%s, %s", s->tls_version, s->cipher);
 		record_text(&r, NULL, "TLS", tls);
@@ -218,7 +241,7 @@ static void report(struct cli *cli, const struct glean_check *check)
 		if (cli->out.json)
 			side_json(cli, check, side);
 		else if (text)
-			side_text(cli, s, side);
+			side_text(cli, check, side);
 		if (s->error.status && !text)
 			cli_account_error(cli, check->account, side, &s->error);
 	}
@@ -230,10 +253,9 @@ static void report(struct cli *cli, const struct glean_check *check)
 
 int cmd_check(struct cli *cli)
 {
-	const struct glean_callbacks callbacks = {
+	struct glean_callbacks callbacks = {
 		.event = on_event,
 		.cancelled = on_cancelled,
-		.password = passwords_asked(cli->passwords) ? on_password : NULL,
 		.user = cli,
 		.want_dialogue = cli->out.verbose,
 	};
@@ -244,6 +266,8 @@ int cmd_check(struct cli *cli)
 		code = cli_passwords(cli, -1);
 	if (code != 0)
 		return code;
+	/* Without a terminal it is the library that says what to configure. */
+	callbacks.password = passwords_asked(cli->passwords) ? on_password : NULL;
 	for (size_t i = 0; i < cli->n_accounts && !interrupt_seen(); i++) {
 		struct glean_check check;
 		int status = glean_check_account(&check, cli->accounts[i], &callbacks);

@@ -3,10 +3,10 @@
 #include "interrupt.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/select.h>
 #include <time.h>
 
 #include "text.h"
@@ -57,12 +57,12 @@ bool interrupt_wait(int64_t seconds)
 	sigemptyset(&block);
 	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
 		sigaddset(&block, ending[i]);
-	/* Blocked but for the time within ppoll(), no signal falls between looking and waiting. */
+	/* Blocked but for the time within pselect(), no signal falls between looking and waiting. */
 	pthread_sigmask(SIG_BLOCK, &block, &before);
 	while (seconds > 0 && !interrupted) {
 		struct timespec slice = { .tv_sec = seconds < 3600 ? (time_t)seconds : 3600 };
 
-		if (ppoll(NULL, 0, &slice, &before) == 0)
+		if (pselect(0, NULL, NULL, NULL, &slice, &before) == 0)
 			seconds -= slice.tv_sec;
 		else if (errno != EINTR)
 			break;

@@ -60,7 +60,8 @@ static void wrong(struct options *o, const char *format, ...)
 	va_end(ap);
 }
 
-bool options_duration(int64_t *seconds, const char *text)
+/* "90", "90s", "10m", "2h", "14d", "1w" as seconds. */
+static bool parse_duration(int64_t *seconds, const char *text)
 {
 	static const struct {
 		char unit;
@@ -102,7 +103,7 @@ static const char *parse_number(int *number, const char *text, int most)
 static void take_every(struct options *o, const char *text)
 {
 	o->seen |= OPTION_EVERY;
-	if (!options_duration(&o->every_s, text) || o->every_s < 1)
+	if (!parse_duration(&o->every_s, text) || o->every_s < 1)
 		wrong(o, _("--every takes a time such as 90s, 10m, 2h or 1d, not “%s”"), text);
 }
 

@@ -41,9 +41,6 @@ void options_finish(struct options *options);
 /* Note in options->error those given that are not among TAKES, as not belonging to COMMAND. */
 void options_restrict(struct options *options, unsigned takes, const char *command);
 
-/* "90", "90s", "10m", "2h", "14d", "1w" as seconds. */
-bool options_duration(int64_t *seconds, const char *text);
-
 /* Where the configuration is: --config, XDG_CONFIG_HOME, or HOME. The caller frees it; NULL: no home is
  * known. */
 char *options_config_path(const struct options *options, const char *home);

@@ -176,15 +176,13 @@ static void put_line(struct progress *p, FILE *f, const char *line)
 }
 
 /* Everything in one write, new lines over the old ones: nothing flickers. */
-void progress_show(struct progress *p)
+static void show(struct progress *p)
 {
 	int rows, columns, up, most, names;
 	char *data = NULL, line[LINE_SIZE];
 	size_t size = 0;
 	FILE *f;
 
-	if (!p)
-		return;
 	columns = output_columns(STDERR_FILENO, &rows);
 	up = rows_drawn(p, columns);
 	f = open_memstream(&data, &size);
@@ -299,7 +297,7 @@ void progress_event(struct progress *p, const struct glean_event *event)
 	}
 	/* Back at once after another line was written. */
 	if (p->n_drawn == 0 || now_ms - p->drawn_ms >= REDRAW_MS)
-		progress_show(p);
+		show(p);
 }
 
 void progress_destroy(struct progress *p)

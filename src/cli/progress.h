@@ -13,9 +13,8 @@ struct progress *progress_create(struct output *out);
 /* Take EVENT into account, and redraw when the last drawing is a tenth of a second old. */
 void progress_event(struct progress *progress, const struct glean_event *event);
 
-/* Take the lines off the screen, so that another can be written; and put them back. */
+/* Take the lines off the screen, so that another can be written; the next event puts them back. */
 void progress_hide(struct progress *progress);
-void progress_show(struct progress *progress);
 
 /* Take the lines off and release. */
 void progress_destroy(struct progress *progress);

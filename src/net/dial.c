@@ -49,7 +49,8 @@ int glean_dial_resolve(struct addrinfo **list, const struct glean_server *server
 	return 0;
 }
 
-void glean_dial_literal(char text[48], const struct addrinfo *address)
+/* Numeric form of ADDRESS. */
+static void format_literal(char text[48], const struct addrinfo *address)
 {
 	/* With an interface's name ("%eth0") it may not fit; what remains identifies it well enough. */
 	char full[NI_MAXHOST];
@@ -70,7 +71,7 @@ int glean_conn_resolve(char (*addresses)[48], size_t max, const struct glean_ser
 	if (rc < 0)
 		return rc;
 	for (const struct addrinfo *a = list; a && n < max; a = a->ai_next)
-		glean_dial_literal(addresses[n++], a);
+		format_literal(addresses[n++], a);
 	freeaddrinfo(list);
 	return (int)n;
 }
@@ -80,7 +81,7 @@ static void name_peer(struct glean_conn *conn, const struct addrinfo *address)
 	const struct glean_server *server = conn->server;
 	char target[64];
 
-	glean_dial_literal(conn->peer.address, address);
+	format_literal(conn->peer.address, address);
 	conn->peer.port = server->port;
 	snprintf(target, sizeof target, address->ai_family == AF_INET6 ? "[%s]:%u" : "%s:%u",
 		 conn->peer.address, (unsigned)server->port);

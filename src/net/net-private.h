@@ -97,9 +97,6 @@ const char *glean_net_duration(char text[24], int64_t seconds);
 /* What SERVER's address or host stands for. *LIST is released with freeaddrinfo(). */
 int glean_dial_resolve(struct addrinfo **list, const struct glean_server *server, struct glean_error *err);
 
-/* Numeric form of ADDRESS. */
-void glean_dial_literal(char text[48], const struct addrinfo *address);
-
 /* Connect the socket, without TLS. Fills in label and peer's address and port. */
 int glean_dial(struct glean_conn *conn, const struct addrinfo *address, struct glean_error *err);
 

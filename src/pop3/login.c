@@ -317,6 +317,13 @@ static int try_ways(struct login *login, const enum glean_auth *choices, size_t 
 	return rc;
 }
 
+/* The secret is a token only where there is no password: glean_secret_get() chooses so, too. */
+static bool is_token(const struct glean_server *server)
+{
+	return server->auth == GLEAN_AUTH_AUTO && server->token_command && !server->password &&
+	       !server->password_command && !server->password_file;
+}
+
 int glean_pop3_login(struct glean_pop3 *pop3, const struct glean_credentials *credentials,
 		     struct glean_error *err)
 {
@@ -324,7 +331,7 @@ int glean_pop3_login(struct glean_pop3 *pop3, const struct glean_credentials *cr
 		.wanted = pop3->server->auth,
 		.capabilities = &pop3->capabilities,
 		.stamp = pop3->stamp[0] != '\0',
-		.token = pop3->server->auth == GLEAN_AUTH_AUTO && pop3->server->token_command,
+		.token = is_token(pop3->server),
 		.secure = glean_conn_is_secure(pop3->conn),
 		.clear = pop3->server->tls == GLEAN_TLS_NONE,
 		.preparable = glean_credentials_preparable(credentials),

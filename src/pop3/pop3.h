@@ -24,6 +24,13 @@ struct glean_pop3;
 int glean_pop3_open(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret, size_t size,
 		    const struct glean_context *context, struct glean_error *err);
 
+/*
+ * The same, but a session that was connected and could not be logged in to is left in *POP3, to tell of what was
+ * there: nothing else may be done with it but glean_pop3_abort().
+ */
+int glean_pop3_look(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret, size_t size,
+		    const struct glean_context *context, struct glean_error *err);
+
 const struct glean_peer *glean_pop3_peer(const struct glean_pop3 *pop3);
 /* As glean_check_side has them: space-separated capabilities, the login used. Live as long as POP3. */
 const char *glean_pop3_capabilities(const struct glean_pop3 *pop3);
@@ -84,10 +91,8 @@ struct glean_retrieved {
 /*
  * Takes what is retrieved. Each may return non-zero to end the retrieval: the
  * value is returned by glean_pop3_retrieve(), which leaves the session unusable
- * but for glean_pop3_abort() (except that begin may be refused
- * with GLEAN_SKIP: that message's octets are read and thrown away, and end is not called for it).
+ * but for glean_pop3_abort().
  */
-#define GLEAN_SKIP 1
 struct glean_sink {
 	int (*begin)(size_t index, void *user, struct glean_error *err);
 	/* A piece of it: dot-stuffing undone, CRLF as LF, all else as sent. */

@@ -7,7 +7,6 @@
 struct retrieval {
 	const struct glean_wanted *wanted;
 	const struct glean_sink *sink;
-	bool skipped; /* the sink does not want the message that is coming */
 	char reply[512];
 };
 
@@ -33,14 +32,11 @@ static int retrieve_status(size_t i, bool accepted, const char *line, size_t siz
 			   struct glean_error *err)
 {
 	struct retrieval *retrieval = user;
-	int rc;
 
 	glean_printable(retrieval->reply, sizeof retrieval->reply, line, size);
 	if (!accepted)
 		return finish(retrieval, i, true, 0, err);
-	rc = retrieval->sink->begin(i, retrieval->sink->user, err);
-	retrieval->skipped = rc == GLEAN_SKIP;
-	return retrieval->skipped ? 0 : rc;
+	return retrieval->sink->begin(i, retrieval->sink->user, err);
 }
 
 static int retrieve_data(size_t i, const char *data, size_t size, void *user, struct glean_error *err)
@@ -48,14 +44,12 @@ static int retrieve_data(size_t i, const char *data, size_t size, void *user, st
 	const struct retrieval *retrieval = user;
 
 	(void)i;
-	return retrieval->skipped ? 0 : retrieval->sink->data(data, size, retrieval->sink->user, err);
+	return retrieval->sink->data(data, size, retrieval->sink->user, err);
 }
 
 static int retrieve_end(size_t i, int64_t octets, void *user, struct glean_error *err)
 {
-	const struct retrieval *retrieval = user;
-
-	return retrieval->skipped ? 0 : finish(retrieval, i, false, octets, err);
+	return finish(user, i, false, octets, err);
 }
 
 int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *wanted, size_t count,

@@ -106,7 +106,7 @@ static int start(struct glean_pop3 *pop3, const char *secret, size_t size, struc
 	return rc == 0 ? ask_again(pop3, err) : rc;
 }
 
-int glean_pop3_open(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret,
+int glean_pop3_look(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret,
 		    size_t size, const struct glean_context *context, struct glean_error *err)
 {
 	struct glean_pop3 *p = calloc(1, sizeof *p);
@@ -118,10 +118,22 @@ int glean_pop3_open(struct glean_pop3 **pop3, const struct glean_server *server,
 	p->server = server;
 	p->context = context;
 	rc = start(p, secret, size, err);
-	if (rc < 0)
-		glean_pop3_abort(p);
-	else
+	if (p->conn)
 		*pop3 = p;
+	else
+		glean_pop3_abort(p);
+	return rc;
+}
+
+int glean_pop3_open(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret,
+		    size_t size, const struct glean_context *context, struct glean_error *err)
+{
+	int rc = glean_pop3_look(pop3, server, secret, size, context, err);
+
+	if (rc < 0) {
+		glean_pop3_abort(*pop3);
+		*pop3 = NULL;
+	}
 	return rc;
 }
 

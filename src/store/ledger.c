@@ -118,7 +118,8 @@ static int status_of(int code)
 	}
 }
 
-int glean_ledger_fail(struct glean_store *store, struct glean_error *err)
+/* The failure of the last call on the ledger. */
+static int fail(struct glean_store *store, struct glean_error *err)
 {
 	int code = store->db ? sqlite3_extended_errcode(store->db) : SQLITE_NOMEM;
 
@@ -142,7 +143,7 @@ static int prepare(struct glean_store *store, sqlite3_stmt **stmt, const char *s
 		return glean_fail(err, GLEAN_E_INTERNAL, _("ledger %s: too many statements"),
 				  store->ledger_path);
 	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK)
-		return glean_ledger_fail(store, err);
+		return fail(store, err);
 	store->cached[store->n_cached].sql = sql;
 	store->cached[store->n_cached++].stmt = *stmt;
 	return 0;
@@ -165,7 +166,7 @@ static int bind(struct glean_store *store, sqlite3_stmt *stmt, const char *types
 			rc = sqlite3_bind_blob64(stmt, i, data, size, SQLITE_STATIC);
 		}
 	}
-	return rc == SQLITE_OK ? 0 : glean_ledger_fail(store, err);
+	return rc == SQLITE_OK ? 0 : fail(store, err);
 }
 
 static int query(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
@@ -176,25 +177,13 @@ static int query(struct glean_store *store, sqlite3_stmt **stmt, struct glean_er
 	return rc < 0 ? rc : bind(store, *stmt, types, ap, err);
 }
 
-int glean_sql_query(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
-		    const char *types, ...)
-{
-	va_list ap;
-	int rc;
-
-	va_start(ap, types);
-	rc = query(store, stmt, err, sql, types, ap);
-	va_end(ap);
-	return rc;
-}
-
 int glean_sql_next(struct glean_store *store, sqlite3_stmt *stmt, struct glean_error *err)
 {
 	int rc = sqlite3_step(stmt);
 
 	if (rc == SQLITE_ROW)
 		return 1;
-	rc = rc == SQLITE_DONE ? 0 : glean_ledger_fail(store, err);
+	rc = rc == SQLITE_DONE ? 0 : fail(store, err);
 	sqlite3_reset(stmt);
 	return rc;
 }
@@ -320,8 +309,7 @@ int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_e
 
 static int exec(struct glean_store *store, const char *sql, struct glean_error *err)
 {
-	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-									   : glean_ledger_fail(store, err);
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(store, err);
 }
 
 /* 1: it is a file, 0: nothing there. */
@@ -423,7 +411,7 @@ int glean_ledger_open(struct glean_store *store, struct glean_error *err)
 	if (rc < 0)
 		return rc;
 	if (sqlite3_open_v2(store->ledger_path, &store->db, flags, NULL) != SQLITE_OK)
-		return glean_ledger_fail(store, err);
+		return fail(store, err);
 	sqlite3_busy_timeout(store->db, LEDGER_BUSY_MS);
 	rc = exec(store,
 		  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
@@ -478,7 +466,7 @@ int glean_ledger_open_reader(struct glean_store *store, struct glean_error *err)
 	if ((code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY)
 		code = open_immutable(store);
 	if (code != SQLITE_OK)
-		return glean_ledger_fail(store, err);
+		return fail(store, err);
 	sqlite3_busy_timeout(store->db, LEDGER_BUSY_MS);
 	rc = get_version(store, &version, err);
 	return rc < 0 ? rc : version > 0;

@@ -34,7 +34,7 @@ enum {
 #define GLEAN_STEM_SIZE 64 /* of the first part */
 
 /* Statements kept prepared; more than there are in the module. */
-#define GLEAN_STATEMENTS 64
+#define GLEAN_STATEMENTS 128
 
 /* Staged files kept open for a later fsync; beyond these they are closed when written. */
 #define GLEAN_STAGED_OPEN_MAX 16
@@ -93,22 +93,17 @@ int glean_ledger_open(struct glean_store *store, struct glean_error *err);
 int glean_ledger_open_reader(struct glean_store *store, struct glean_error *err);
 void glean_ledger_close(struct glean_store *store);
 
-/* The failure of the last call on the ledger. */
-int glean_ledger_fail(struct glean_store *store, struct glean_error *err);
-
 /*
  * SQL (kept prepared: one address, one statement) with its parameters by the
  * letters of TYPES: i int64_t · t text or NULL · b pointer and size_t, NULL
  * pointer: null. What they point to must outlive the steps.
  */
 #define SQL_INT(x) ((int64_t)(x))
-int glean_sql_query(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
-		    const char *types, ...);
-/* 1: a row, 0: no more. */
-int glean_sql_next(struct glean_store *store, sqlite3_stmt *stmt, struct glean_error *err);
-/* Query and its first row: 1 (sqlite3_reset() it afterwards) or 0. */
+/* The first row: 1 (sqlite3_reset() STMT afterwards, or go on to the last) or 0. */
 int glean_sql_row(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
 		  const char *types, ...);
+/* The next one: 1, or 0: no more. */
+int glean_sql_next(struct glean_store *store, sqlite3_stmt *stmt, struct glean_error *err);
 /* A statement without rows. *CHANGED (may be NULL) gets the number of rows it changed. */
 int glean_sql_run(struct glean_store *store, int64_t *changed, struct glean_error *err, const char *sql,
 		  const char *types, ...);
@@ -129,10 +124,6 @@ int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_e
 
 /* ---- folders and files ---- */
 
-/* Open the folder NAME of PARENT_FD; no symbolic link is followed. CREATE: make it (0700, durable) when
- * missing. */
-int glean_folder_open(int *fd, int parent_fd, const char *name, const char *path, bool create,
-		      struct glean_error *err);
 /* Open variants/, made when needed. */
 int glean_variants_open(struct glean_store *store, struct glean_error *err);
 

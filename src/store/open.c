@@ -40,8 +40,9 @@ static int fail_folder(int parent_fd, const char *name, const char *path, bool c
 	return glean_fail_errno(err, _("open %s"), path);
 }
 
-int glean_folder_open(int *fd, int parent_fd, const char *name, const char *path, bool create,
-		      struct glean_error *err)
+/* Open the folder NAME of PARENT_FD; no symbolic link is followed. CREATE: make it (0700, durable) when missing. */
+static int open_folder(int *fd, int parent_fd, const char *name, const char *path, bool create,
+		       struct glean_error *err)
 {
 	*fd = -1;
 	if (create && mkdirat(parent_fd, name, 0700) == 0) {
@@ -112,7 +113,7 @@ static int open_account_folder(struct glean_store *store, bool create, struct gl
 		if (fd < 0) {
 			rc = create ? fail_create(dir, err) : glean_fail_errno(err, _("open %s"), parent);
 		} else {
-			rc = glean_folder_open(&store->dir_fd, fd, slash + 1, dir, create, err);
+			rc = open_folder(&store->dir_fd, fd, slash + 1, dir, create, err);
 			int saved = errno;
 			close(fd);
 			errno = saved;
@@ -132,10 +133,10 @@ static int open_maildir(struct glean_store *store, bool create, struct glean_err
 		{ &store->new_fd, "new", "Maildir/new" },
 		{ &store->cur_fd, "cur", "Maildir/cur" },
 	};
-	int maildir_fd, rc = glean_folder_open(&maildir_fd, store->dir_fd, "Maildir", "Maildir", create, err);
+	int maildir_fd, rc = open_folder(&maildir_fd, store->dir_fd, "Maildir", "Maildir", create, err);
 
 	for (size_t i = 0; i < ARRAY_LEN(parts) && rc == 0; i++)
-		rc = glean_folder_open(parts[i].fd, maildir_fd, parts[i].name, parts[i].shown, create, err);
+		rc = open_folder(parts[i].fd, maildir_fd, parts[i].name, parts[i].shown, create, err);
 	if (maildir_fd >= 0)
 		close(maildir_fd);
 	if (rc < 0)
@@ -147,8 +148,8 @@ int glean_variants_open(struct glean_store *store, struct glean_error *err)
 {
 	if (store->variants_fd >= 0)
 		return 0;
-	return glean_folder_open(&store->variants_fd, store->dir_fd, "variants", _("the variants' folder"),
-				 true, err);
+	return open_folder(&store->variants_fd, store->dir_fd, "variants", _("the variants' folder"), true,
+			   err);
 }
 
 /* ---- the lock ---- */
@@ -327,8 +328,7 @@ int glean_store_open_reader(struct glean_store **store_r, const struct glean_acc
 	if (rc > 0 && !missing(store->dir_fd, "Maildir"))
 		rc = open_maildir(store, false, err) < 0 ? GLEAN_E_IO : 1;
 	if (rc > 0 && !missing(store->dir_fd, "variants"))
-		rc = glean_folder_open(&store->variants_fd, store->dir_fd, "variants", "variants", false,
-				       err) < 0
+		rc = open_folder(&store->variants_fd, store->dir_fd, "variants", "variants", false, err) < 0
 			     ? GLEAN_E_IO
 			     : 1;
 	if (rc <= 0) {

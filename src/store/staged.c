@@ -11,6 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __APPLE__
+#include <sys/random.h> /* getentropy() */
+#endif
+
 static struct glean_writer *take_writer(struct glean_store *store)
 {
 	struct glean_writer *writer;

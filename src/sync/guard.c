@@ -121,7 +121,8 @@ static int compare_mailboxes(struct side_run *side, const struct side_run *other
 	}
 	if (open > 0) {
 		snprintf(reason, size,
-			 _("%lld messages may be the same on both servers and could not be compared yet"),
+			 _("what may be the same on both servers could not be compared yet: %lld of the "
+			   "messages"),
 			 (long long)open);
 		return GUARD_UNKNOWN;
 	}

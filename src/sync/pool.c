@@ -13,6 +13,7 @@
 struct slot {
 	const struct glean_server *server;
 	int busy;
+	int most; /* the smallest max_connections that an account names for it */
 };
 
 struct task {
@@ -64,11 +65,16 @@ static struct slot *find_slot(struct pool *pool, const struct glean_server *serv
 		const struct glean_server *known = pool->slots[i].server;
 
 		if (known->port == server->port && same_string(known->address, server->address) &&
-		    (server->address || same_string(known->host, server->host)))
-			return &pool->slots[i];
+		    (server->address || same_string(known->host, server->host))) {
+			slot = &pool->slots[i];
+			if (server->max_connections < slot->most)
+				slot->most = server->max_connections;
+			return slot;
+		}
 	}
 	slot = &pool->slots[pool->n_slots++];
 	slot->server = server;
+	slot->most = server->max_connections;
 	return slot;
 }
 
@@ -135,7 +141,7 @@ static bool take_slots(struct task *task)
 		int wanted = 1 + (i == 1 && slot == task->slot[0]);
 
 		/* Both sides on one server that bears one session: let them have two rather than none. */
-		if (slot && slot->busy > 0 && slot->busy + wanted > slot->server->max_connections)
+		if (slot && slot->busy > 0 && slot->busy + wanted > slot->most)
 			return false;
 	}
 	for (int i = 0; i < 2; i++)

@@ -430,8 +430,7 @@ void side_sync(struct side_run *side)
 	if (!dry_run(side))
 		rc = record_check(&session, rc, &err);
 	if (rc == 0 && side->counts.set_aside > 0)
-		rc = glean_fail(&err, GLEAN_E_DATA,
-				_("%lld messages are set aside; they will be tried again"),
+		rc = glean_fail(&err, GLEAN_E_DATA, _("set aside, to be tried again: %lld of the messages"),
 				(long long)side->counts.set_aside);
 	side->error = err;
 	side->error.status = rc;

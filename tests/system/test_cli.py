@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the commands say, to people, to programs and on terminals."""
 import base64
-import fcntl
 import os
 import re
 import signal
-import struct
-import subprocess
-import termios
 import threading
-import time
 
 import pytest
 
 from lib import clock, paths
 from lib.messages import message
 from lib.scripted import PROCEED
+from lib.terminal import Terminal
 
 ACCOUNT = "taro@example.jp"
 SECRET = "Vd8-hunter-Qz"
@@ -215,50 +211,6 @@ def test_a_closed_output_is_not_replaced_by_the_next_file(scripted, mailglean, p
     assert mailglean.finish(process).code == 74
     assert taken == ["/dev/null"] * 3
     assert mailglean.stored() == [message("a")]
-
-
-class Terminal:
-    """The program on a terminal of its own."""
-
-    def __init__(self, mailglean, *args, columns=80, rows=24, env=None):
-        self.master, slave = os.openpty()
-        self.resize(columns, rows)
-        self.screen = b""
-        environment = {"TERM": "xterm", **mailglean.environment(env=env)}
-        self.process = subprocess.Popen(
-            [str(mailglean.binary), *args], env=environment, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        self.echo = lambda: bool(termios.tcgetattr(self.master)[3] & termios.ECHO)
-        os.close(slave)
-
-    def resize(self, columns, rows=24):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def wait(self, words, seconds=30):
-        """Read until WORDS (or, None: the end) have come."""
-        deadline = time.monotonic() + seconds
-        while words is None or words not in self.text():
-            assert time.monotonic() < deadline, f"{words!r} did not come: {self.text()}"
-            try:
-                piece = os.read(self.master, 65536)
-            except OSError:
-                piece = b""
-            if not piece:
-                assert words is None, f"{words!r} did not come: {self.text()}"
-                return self
-            self.screen += piece
-        return self
-
-    def text(self):
-        return self.screen.decode(errors="replace").replace("\r\n", "\n")
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def end(self):
-        self.wait(None)
-        os.close(self.master)
-        return self.process.wait(30)
 
 
 def test_password_is_asked_for_by_account_and_not_echoed(pair, mailglean, plain):
