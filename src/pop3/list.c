@@ -257,20 +257,38 @@ int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, stru
 	return rc;
 }
 
+/* STAT, and whether it says COUNT; its size in *SIZE_BYTES. Negative: the session failed. */
+static int ask_stat(struct glean_pop3 *pop3, size_t count, int64_t *size_bytes, struct glean_error *err)
+{
+	size_t now = 0;
+	bool accepted;
+	int rc = glean_pop3_simple(pop3, GLEAN_CMD_STAT, &accepted, err);
+
+	if (rc < 0)
+		return rc;
+	return accepted &&
+	       glean_stat_parse(&now, size_bytes, pop3->framer.line, pop3->framer.line_size, NULL) == 0 &&
+	       now == count;
+}
+
+/*
+ * Some servers count lines that they added since (X-UIDL, Status): another size
+ * is believed when it is said twice. A reply out of place is not repeated.
+ */
 int glean_pop3_verify(struct glean_pop3 *pop3, const struct glean_listing *listing, struct glean_error *err)
 {
-	int64_t size_bytes = 0;
-	size_t count = 0;
-	bool accepted;
+	int64_t size_bytes = 0, again_bytes = 0;
 	int rc;
 
 	glean_conn_allow(pop3->conn, GLEAN_LOGIN_BYTES_MAX);
-	rc = glean_pop3_simple(pop3, GLEAN_CMD_STAT, &accepted, err);
+	rc = ask_stat(pop3, listing->count, &size_bytes, err);
+	if (rc > 0 && size_bytes == listing->stat_bytes)
+		return 0;
+	if (rc > 0)
+		rc = ask_stat(pop3, listing->count, &again_bytes, err);
 	if (rc < 0)
 		return rc;
-	if (accepted &&
-	    glean_stat_parse(&count, &size_bytes, pop3->framer.line, pop3->framer.line_size, NULL) == 0 &&
-	    count == listing->count && size_bytes == listing->stat_bytes)
+	if (rc > 0 && again_bytes == size_bytes)
 		return 0;
 	pop3->broken = true;
 	pop3->out_of_step = true;

@@ -21,15 +21,15 @@ struct glean_pop3;
  * connection lost); GLEAN_E_UNAVAILABLE ([SYS/PERM], STLS missing);
  * GLEAN_E_PROTOCOL.
  */
-int glean_pop3_open(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret, size_t size,
-		    const struct glean_context *context, struct glean_error *err);
+int glean_pop3_open(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret,
+		    size_t size, const struct glean_context *context, struct glean_error *err);
 
 /*
  * The same, but a session that was connected and could not be logged in to is left in *POP3, to tell of what was
  * there: nothing else may be done with it but glean_pop3_abort().
  */
-int glean_pop3_look(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret, size_t size,
-		    const struct glean_context *context, struct glean_error *err);
+int glean_pop3_look(struct glean_pop3 **pop3, const struct glean_server *server, const char *secret,
+		    size_t size, const struct glean_context *context, struct glean_error *err);
 
 const struct glean_peer *glean_pop3_peer(const struct glean_pop3 *pop3);
 /* As glean_check_side has them: space-separated capabilities, the login used. Live as long as POP3. */
@@ -50,10 +50,11 @@ const char *glean_uidl_quality_name(enum glean_uidl_quality quality);
 
 /* One listed message. */
 struct glean_listed {
-	uint32_t number;	/* 1 … count */
-	int64_t size_bytes;	/* as LIST announces it */
-	const char *uidl;	/* unique-id that can be relied on; or, when top, "top:" and a digest of the header; or NULL */
-	bool top;		/* uidl is a substitute made from size and TOP n 0 */
+	uint32_t number;    /* 1 … count */
+	int64_t size_bytes; /* as LIST announces it */
+	const char *
+		uidl; /* unique-id that can be relied on; or, when top, "top:" and a digest of the header; or NULL */
+	bool top; /* uidl is a substitute made from size and TOP n 0 */
 };
 
 /*
@@ -63,10 +64,10 @@ struct glean_listed {
 struct glean_listing {
 	struct glean_listed *items;
 	size_t count;
-	int64_t size_bytes;	/* sum of the sizes */
-	int64_t stat_bytes;	/* what STAT said of them */
+	int64_t size_bytes; /* sum of the sizes */
+	int64_t stat_bytes; /* what STAT said of them */
 	enum glean_uidl_quality quality;
-	char *strings;		/* owns the uidls */
+	char *strings; /* owns the uidls */
 };
 
 void glean_listing_finish(struct glean_listing *listing);
@@ -82,10 +83,10 @@ int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, stru
 
 /* How the retrieval of one message ended. */
 struct glean_retrieved {
-	size_t index;		/* into the numbers given */
-	bool refused;		/* -ERR: reply holds it, no octet came */
-	int64_t octets;		/* sent by the server, line ends as two, stuffed dots and the last line not counted */
-	const char *reply;	/* made printable, until the callback returns */
+	size_t index;	/* into the numbers given */
+	bool refused;	/* -ERR: reply holds it, no octet came */
+	int64_t octets; /* sent by the server, line ends as two, stuffed dots and the last line not counted */
+	const char *reply; /* made printable, until the callback returns */
 };
 
 /*
@@ -117,7 +118,8 @@ int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *want
 
 /*
  * Are replies still those to our commands? Asks STAT, whose answer LISTING
- * tells beforehand as long as nothing was deleted. A server that said more
+ * tells beforehand as long as nothing was deleted; another size is believed
+ * when it is said twice. A server that said more
  * than it was asked for, or a message that looks like replies, may have made
  * every message seem to be the one behind it. 0, or GLEAN_E_PROTOCOL: then
  * nothing that this session brought is what it seems; and as glean_pop3_list().
