@@ -257,7 +257,7 @@ int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, stru
 	return rc;
 }
 
-/* STAT, and whether it says COUNT; its size in *SIZE_BYTES. Negative: the session failed. */
+/* STAT: 1 when it says COUNT messages, with their size in *SIZE_BYTES; else 0. */
 static int ask_stat(struct glean_pop3 *pop3, size_t count, int64_t *size_bytes, struct glean_error *err)
 {
 	size_t now = 0;
@@ -272,24 +272,21 @@ static int ask_stat(struct glean_pop3 *pop3, size_t count, int64_t *size_bytes, 
 }
 
 /*
- * Some servers count lines that they added since (X-UIDL, Status): another size
- * is believed when it is said twice. A reply out of place is not repeated.
+ * Some servers write lines of their own into messages during the session
+ * (mailutils: X-UIDL at UIDL, Status at STAT): another size is believed when a
+ * second STAT has the same count. A reply out of place is not followed by its like.
  */
 int glean_pop3_verify(struct glean_pop3 *pop3, const struct glean_listing *listing, struct glean_error *err)
 {
-	int64_t size_bytes = 0, again_bytes = 0;
+	int64_t size_bytes = 0;
 	int rc;
 
 	glean_conn_allow(pop3->conn, GLEAN_LOGIN_BYTES_MAX);
 	rc = ask_stat(pop3, listing->count, &size_bytes, err);
-	if (rc > 0 && size_bytes == listing->stat_bytes)
-		return 0;
-	if (rc > 0)
-		rc = ask_stat(pop3, listing->count, &again_bytes, err);
-	if (rc < 0)
-		return rc;
-	if (rc > 0 && again_bytes == size_bytes)
-		return 0;
+	if (rc > 0 && size_bytes != listing->stat_bytes)
+		rc = ask_stat(pop3, listing->count, &size_bytes, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	pop3->broken = true;
 	pop3->out_of_step = true;
 	glean_fail(err, GLEAN_E_PROTOCOL,

@@ -119,7 +119,7 @@ int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *want
 /*
  * Are replies still those to our commands? Asks STAT, whose answer LISTING
  * tells beforehand as long as nothing was deleted; another size is believed
- * when it is said twice. A server that said more
+ * when STAT says the same count twice. A server that said more
  * than it was asked for, or a message that looks like replies, may have made
  * every message seem to be the one behind it. 0, or GLEAN_E_PROTOCOL: then
  * nothing that this session brought is what it seems; and as glean_pop3_list().
