@@ -109,6 +109,7 @@ struct glean_sync_options {
 	size_t n_accounts;
 	int jobs;	   /* accounts at once; 0: 4 */
 	int only;	   /* enum glean_side, or -1: both */
+	bool insist;	   /* log in also where logins were refused lately and a pause is due */
 	bool drain;	   /* this run: delete from the old server what is stored */
 	bool dry_run;	   /* list and say what would be done; nothing fetched, deleted or recorded */
 	int shard, shards; /* this run takes accounts whose stable hash falls to SHARD of 1…SHARDS; 0: all */

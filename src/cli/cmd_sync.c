@@ -343,8 +343,8 @@ static int on_password(const struct glean_account *account, enum glean_side side
 	return passwords_get(run->cli->passwords, account, side, password, size);
 }
 
-/* One run over the accounts; returns the exit code. */
-static int run_once(struct cli *cli)
+/* One run over the accounts; returns the exit code. Who names accounts wants them tried now, once. */
+static int run_once(struct cli *cli, bool first)
 {
 	const struct options *o = &cli->options;
 	struct run run = { .cli = cli, .progress = progress_create(&cli->out) };
@@ -353,6 +353,7 @@ static int run_once(struct cli *cli)
 		.n_accounts = o->n_accounts,
 		.jobs = o->jobs,
 		.only = o->only,
+		.insist = first && o->n_accounts > 0,
 		.drain = o->seen & OPTION_DRAIN,
 		.dry_run = o->seen & OPTION_DRY_RUN,
 		.shard = o->shard,
@@ -397,11 +398,11 @@ int cmd_sync(struct cli *cli)
 	cli->out.flush = true;
 	if (code != 0)
 		return code;
-	for (;;) {
+	for (bool first = true;; first = false) {
 		code = cli_passwords(cli, o->only);
 		if (code != 0)
 			return code;
-		code = run_once(cli);
+		code = run_once(cli, first);
 		if (!(o->seen & OPTION_EVERY) || interrupt_seen() || !interrupt_wait(o->every_s))
 			return code;
 		reload(cli);

@@ -176,6 +176,21 @@ int glean_store_guard(struct glean_store *store, const char *reason, struct glea
 /* Is such a reason on record? */
 int glean_store_guarded(struct glean_store *store, bool *guarded, struct glean_error *err);
 
+/* ---- logins ---- */
+
+/* Refused in a row; no login before UNTIL_S (0: no pause) unless somebody asks for it. */
+struct glean_refusals {
+	int64_t count;
+	int64_t until_s;
+};
+
+int glean_store_refusals(struct glean_store *store, enum glean_side side, struct glean_refusals *refusals,
+			 struct glean_error *err);
+
+/* A login at NOW_S was refused or not: pauses grow from the third refusal in a row, to a day. */
+int glean_store_login(struct glean_store *store, enum glean_side side, bool refused, int64_t now_s,
+		      struct glean_error *err);
+
 /* ---- evidence ---- */
 
 /*

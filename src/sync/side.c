@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "config/config.h"
 
@@ -28,13 +29,37 @@ static bool dry_run(const struct side_run *side)
 	return side->account->run->options->dry_run;
 }
 
+/* A server that refused the login lately is not asked again before its time: some lock the account. */
+static int wait_for_pardon(const struct side_run *side, struct glean_error *err)
+{
+	struct glean_refusals refusals;
+	int64_t now_s = run_now(side->account->run);
+	char until[32];
+	struct tm tm;
+	time_t t;
+	int rc = glean_store_refusals(side->account->store, side->side, &refusals, err);
+
+	/* No pause is longer than a day: the clock had run ahead when it was set. */
+	if (rc < 0 || refusals.until_s <= now_s || refusals.until_s - now_s > GLEAN_RETRY_MAX_S)
+		return rc;
+	t = (time_t)refusals.until_s;
+	strftime(until, sizeof until, "%Y-%m-%d %H:%M", gmtime_r(&t, &tm));
+	return glean_fail(err, GLEAN_E_LOGIN,
+			  _("the login was refused %lld times in a row and is not tried again before %s UTC; "
+			    "when the password is mended, name the account to try it at once"),
+			  (long long)refusals.count, until);
+}
+
 static int log_in(struct session *session, struct glean_error *err)
 {
 	struct side_run *side = session->side;
 	struct run *run = side->account->run;
 	struct glean_buf secret = { 0 };
-	int rc;
+	bool record = !dry_run(side);
+	int rc = record && !run->options->insist ? wait_for_pardon(side, err) : 0;
 
+	if (rc < 0)
+		return rc;
 	/* One at a time: it may ask a person, or a password store that does. */
 	pthread_mutex_lock(&run->secret_lock);
 	rc = glean_secret_get(&secret, side->account->account, side->side, run->callbacks, &side->context,
@@ -44,6 +69,10 @@ static int log_in(struct session *session, struct glean_error *err)
 		rc = glean_pop3_open(&session->pop3, session->server, secret.data, secret.size,
 				     &side->context, err);
 	glean_buf_free(&secret);
+	if (record && rc == GLEAN_E_LOGIN)
+		glean_store_login(side->account->store, side->side, true, run_now(run), NULL);
+	else if (record && rc == 0)
+		rc = glean_store_login(side->account->store, side->side, false, run_now(run), err);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&side->account->lock);

@@ -370,3 +370,29 @@ def test_a_size_that_grew_is_believed_when_stat_says_the_same_count_twice(script
     else:
         assert len(server.messages) == 3, "nothing is deleted"
     nothing_is_lost(server, mailglean)
+
+
+def test_a_login_that_is_refused_is_tried_again_with_growing_pauses(scripted, mailglean, day):
+    """Some servers lock an account after a few wrong passwords; a cron job must not see to that."""
+    server = scripted(M, on={"PASS": b"-ERR [AUTH] no\r\n"})
+    drain(server, mailglean)
+    tried = []
+    for minute in range(0, 120, 5):
+        run = mailglean.sync(faketime=day(0, minutes=minute), check=77)
+        assert "refused" in run.one("side", server="old")["error"] and ACCOUNT in run.err
+        if len(server.commands("PASS")) > len(tried):
+            tried.append(minute)
+    assert tried == [0, 5, 10, 20, 40, 80], "two for mistyped ones, then 10, 20, 40 minutes"
+    # Who names the account has mended it, or wants to know.
+    mailglean.run("sync", ACCOUNT, faketime=day(0, minutes=121), check=77)
+    assert len(server.commands("PASS")) == len(tried) + 1
+    server.on.clear()
+    assert mailglean.run("sync", "--json", ACCOUNT, faketime=day(0, minutes=122), check=0).one("account")["stored"] == 3
+    server.messages.append(Held("late", message("late")))
+    assert mailglean.sync(faketime=day(0, minutes=123), check=0).one("account")["stored"] == 1
+    # Refusals count in a row only.
+    server.on["PASS"] = b"-ERR [AUTH] no\r\n"
+    before = len(server.commands("PASS"))
+    for minute in (124, 125, 126):
+        mailglean.sync(faketime=day(0, minutes=minute), check=77)
+    assert len(server.commands("PASS")) == before + 3
