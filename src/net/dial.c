@@ -135,6 +135,9 @@ static int dial_failed(struct glean_conn *conn, struct glean_error *err)
 {
 	char limit[24];
 
+	/* It was accepted and then dropped; whether that is seen here or at the greeting is chance. */
+	if (conn->failure == NET_SYSTEM && conn->failure_errno == ECONNRESET)
+		return glean_conn_failed(conn, err);
 	switch (conn->failure) {
 	case NET_ATTEMPT:
 		return glean_fail(err, GLEAN_E_UNAVAILABLE, _("%s: no connection within %s"), conn->label,
