@@ -6,6 +6,8 @@ import pytest
 
 from lib import net
 from lib.messages import both_copies, message
+from lib.program import plain as plain_at
+from lib.scripted import PROCEED
 
 NAMES = [f"user{i:02d}" for i in range(1, 21)]
 
@@ -105,3 +107,20 @@ def test_shards_share_the_accounts_out(scripted, mailglean, plain):
     assert sorted(sum(first.values(), [])) == sorted(map(account, NAMES))
     assert all(first.values()), "no part is empty"
     assert {part: names(part) for part in (1, 2, 3)} == first, "the parts are stable"
+
+
+@pytest.mark.concurrent
+def test_before_it_deletes_the_old_side_waits_until_the_new_one_is_listed(scripted, mailglean):
+    """Only then can it be told that they are two mailboxes."""
+    old = scripted([message("a")])
+
+    def after_the_old_side_has_fetched(_session, _line):
+        net.until(lambda: len(old.commands("STAT")) == 2, "the old side to be done with fetching")
+        assert not old.commands("DELE")
+        return PROCEED
+
+    new = scripted([message("b")], on={"UIDL": after_the_old_side_has_fetched})
+    mailglean.configure({"taro@example.jp": {"old": plain_at(old, delete="stored"), "new": plain_at(new)}})
+    run = mailglean.sync(check=0)
+    assert run.one("side", server="old")["deleted"] == 1 and not run.of("warning"), str(run)
+    assert len(mailglean.stored()) == 2
