@@ -16,21 +16,15 @@ static int64_t pause_after(int64_t count)
 	return pause_s < GLEAN_RETRY_MAX_S ? pause_s : GLEAN_RETRY_MAX_S;
 }
 
-static const char *side_name(enum glean_side side)
-{
-	return side == GLEAN_OLD ? "old" : "new";
-}
-
 static int read_refusals(struct glean_store *store, enum glean_side side, struct glean_refusals *refusals,
 			 struct glean_error *err)
 {
 	static const char count[] = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'refused-' || ?1";
 	static const char until[] =
 		"SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'refused-until-' || ?1";
-	const char *name = side_name(side);
-	int rc = glean_sql_number(store, &refusals->count, err, count, "t", name);
+	int rc = glean_sql_number(store, &refusals->count, err, count, "i", SQL_INT(side));
 
-	return rc < 0 ? rc : glean_sql_number(store, &refusals->until_s, err, until, "t", name);
+	return rc < 0 ? rc : glean_sql_number(store, &refusals->until_s, err, until, "i", SQL_INT(side));
 }
 
 static int write_refusals(struct glean_store *store, enum glean_side side,
@@ -43,7 +37,7 @@ static int write_refusals(struct glean_store *store, enum glean_side side,
 
 	if (rc < 0)
 		return rc;
-	rc = glean_sql_run(store, NULL, err, sql, "tii", side_name(side), refusals->count, refusals->until_s);
+	rc = glean_sql_run(store, NULL, err, sql, "iii", SQL_INT(side), refusals->count, refusals->until_s);
 	return glean_ledger_end(store, rc, err);
 }
 

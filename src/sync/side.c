@@ -30,7 +30,7 @@ static bool dry_run(const struct side_run *side)
 }
 
 /* A server that refused the login lately is not asked again before its time: some lock the account. */
-static int wait_for_pardon(const struct side_run *side, struct glean_error *err)
+static int refuse_in_pause(const struct side_run *side, struct glean_error *err)
 {
 	struct glean_refusals refusals;
 	int64_t now_s = run_now(side->account->run);
@@ -56,7 +56,7 @@ static int log_in(struct session *session, struct glean_error *err)
 	struct run *run = side->account->run;
 	struct glean_buf secret = { 0 };
 	bool record = !dry_run(side);
-	int rc = record && !run->options->insist ? wait_for_pardon(side, err) : 0;
+	int rc = record && !run->options->insist ? refuse_in_pause(side, err) : 0;
 
 	if (rc < 0)
 		return rc;
