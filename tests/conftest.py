@@ -9,9 +9,11 @@ import tempfile
 
 import pytest
 
-from lib import clock, messages, paths
+from lib import clock, messages, paths, sweeps, valgrind
 from lib.certs import Certs
 from lib.dovecot import Dovecot
+from lib.measured import Measured
+from lib.planted import Workshop
 from lib.program import Program, plain
 from lib.scripted import Scripted
 
@@ -26,12 +28,15 @@ def pytest_addoption(parser):
     parser.addoption("--builds", default="build", help="build folders, separated by commas: the first runs "
                      "everything, build-asan the unit and scripted tests, build-tsan those marked concurrent; others "
                      "are only built, by test_house.py")
+    parser.addoption("--valgrind", action="store_true", help="run the program and the unit tests under valgrind; "
+                     "for a build without sanitizers")
 
 
 def pytest_configure(config):
     """What every program that is started from here inherits."""
     # A shell starts its background jobs deaf to this signal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    valgrind.always(config.getoption("--valgrind"))
     suppressions = HERE / "tsan.supp"
     os.environ["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99"
     os.environ["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=99"
@@ -94,9 +99,10 @@ class UnitRun:
             # Into a file: a child that outlives the program would keep a pipe open.
             with tempfile.TemporaryFile("w+", errors="replace") as output:
                 try:
-                    self.code = subprocess.run([self.program], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                               timeout=300, env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP",
-                                                                 "LC_ALL": "C.UTF-8", "TZ": "UTC"}).returncode
+                    self.code = subprocess.run([*valgrind.words(), self.program], stdin=subprocess.DEVNULL,
+                                               stdout=output, stderr=output, timeout=300 * valgrind.slower(),
+                                               env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP",
+                                                    "LC_ALL": "C.UTF-8", "TZ": "UTC"}).returncode
                 except FileNotFoundError:
                     self.code = f"none: {self.program} was not built"
                 except subprocess.TimeoutExpired:
@@ -141,6 +147,23 @@ class UnitItem(pytest.Item):
         return self.path, 0, f"{self.path.stem}: {self.name}"
 
 
+# ---- what the sweeps counted ----
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test marked sweep("servers") is one place of that sweep; on the first build only, not counted twice."""
+    report = (yield).get_result()
+    mark = item.get_closest_marker("sweep")
+    first = getattr(item, "funcargs", {}).get("build") in (None, builds(item.config)[0])
+    if mark and call.when == "call" and first and "planted" not in item.fixturenames:
+        sweeps.count(mark.args[0], 1, report.failed)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if sweeps.line():
+        terminalreporter.write_line(sweeps.line())
+
+
 # ---- the program under test ----
 
 def pytest_generate_tests(metafunc):
@@ -163,9 +186,18 @@ def binary(build):
 
 
 @pytest.fixture
-def mailglean(binary, tmp_path):
-    """The program under test, with a home of its own."""
-    return Program(binary, tmp_path / "home")
+def mailglean(binary, tmp_path, request):
+    """The program under test, with a home of its own; measured where servers are hostile."""
+    kind = Measured if request.path.parent == HERE / "scripted" else Program
+    return kind(binary, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def planted():
+    """planted(fault): the path of a program that has this fault (lib.planted)."""
+    workshop = Workshop()
+    yield workshop.program
+    workshop.close()
 
 
 # ---- servers ----

@@ -102,6 +102,13 @@ struct glean_account {
 	struct glean_quiet_rules quiet;
 };
 
+/* What the program is to keep itself from (mailglean/confine.h). */
+enum glean_sandbox {
+	GLEAN_SANDBOX_AUTO,	/* whatever the system has for it */
+	GLEAN_SANDBOX_REQUIRED, /* all of it, or it does not run */
+	GLEAN_SANDBOX_OFF,
+};
+
 struct glean_config;
 
 /*
@@ -129,6 +136,12 @@ GLEAN_API const struct glean_account *glean_config_account(const struct glean_co
 
 /* The account called NAME, or NULL. It lives as long as CONFIG. */
 GLEAN_API const struct glean_account *glean_config_find(const struct glean_config *config, const char *name);
+
+/* What sandbox = "…" says. */
+GLEAN_API enum glean_sandbox glean_config_sandbox(const struct glean_config *config);
+
+/* "auto", "required", "off". Static storage. */
+GLEAN_API const char *glean_sandbox_name(enum glean_sandbox sandbox);
 
 /* "old" or "new". Static storage. */
 GLEAN_API const char *glean_side_name(enum glean_side side);

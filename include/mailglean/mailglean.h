@@ -18,6 +18,7 @@
 
 #include <mailglean/check.h>
 #include <mailglean/config.h>
+#include <mailglean/confine.h>
 #include <mailglean/drain.h>
 #include <mailglean/error.h>
 #include <mailglean/store.h>

@@ -75,6 +75,8 @@ struct glean_event {
 	const struct glean_account_status *status; /* ACCOUNT, or NULL when it could not be read */
 };
 
+struct glean_helper;
+
 /*
  * The caller's part in a run. Each may be NULL. They are called from threads
  * of the run: event never twice at a time, password neither; cancelled and
@@ -100,6 +102,8 @@ struct glean_callbacks {
 	void *user;
 	/* LOG events of GLEAN_LOG_DIALOGUE are wanted; without it they are not made. */
 	bool want_dialogue;
+	/* Starts the commands that the configuration names (mailglean/confine.h); NULL: started directly. */
+	const struct glean_helper *helper;
 };
 
 #define GLEAN_PASSWORD_MAX 65536
@@ -112,6 +116,7 @@ struct glean_sync_options {
 	bool insist;	   /* log in also where logins were refused lately and a pause is due */
 	bool drain;	   /* this run: delete from the old server what is stored */
 	bool dry_run;	   /* list and say what would be done; nothing fetched, deleted or recorded */
+	bool rebuild;	   /* mend a damaged ledger: set it aside and make a new one from the Maildir */
 	int shard, shards; /* this run takes accounts whose stable hash falls to SHARD of 1…SHARDS; 0: all */
 };
 

@@ -33,6 +33,9 @@ int glean_fail_errno(struct glean_error *err, const char *format, ...) __attribu
 /* Out of memory: GLEAN_E_IO. */
 int glean_fail_memory(struct glean_error *err);
 
+/* SYS_ERRNO says that this machine lacks something or its disk fails, not that what was asked for is wrong. */
+bool glean_is_shortage(int sys_errno);
+
 /* Note the server's reply LINE (SIZE octets, no line end needed) in ERR, made printable. */
 void glean_error_reply(struct glean_error *err, const char *line, size_t size);
 
@@ -51,6 +54,7 @@ struct glean_context {
 	bool (*cancelled)(void *user);
 	void *user;
 	bool want_dialogue; /* GLEAN_LOG_DIALOGUE lines are wanted: do not build them otherwise */
+	const struct glean_helper *helper; /* starts the commands; NULL: they are started here */
 };
 
 void glean_log(const struct glean_context *context, enum glean_log_level level, const char *format, ...)
@@ -66,7 +70,7 @@ int64_t glean_monotonic_ms(void);
 
 struct glean_sha256;
 
-/* Aborts the process only when the cryptographic library has no SHA-256 at all; NULL: out of memory. */
+/* NULL: out of memory. The others abort the process when the cryptographic library fails them. */
 struct glean_sha256 *glean_sha256_create(void);
 void glean_sha256_update(struct glean_sha256 *sha, const void *data, size_t size);
 /* Write the digest; SHA is then as newly created. */
@@ -110,12 +114,18 @@ void glean_wipe(void *data, size_t size);
 
 /* ---- files ---- */
 
+/* openat(2), whatever EINTR does. */
+int glean_open_at(int dir_fd, const char *name, int flags, mode_t mode);
+
+/* fsync(2), whatever EINTR does: what was interrupted was not tried. */
+int glean_flush_fd(int fd);
+
 /* All of DATA, whatever short writes and EINTR do. 0, or -1 with errno. */
 int glean_write_all(int fd, const void *data, size_t size);
 
 /*
  * Read the regular file PATH of at most MAX octets into BUF (appended).
- * Failures: GLEAN_E_CONFIG. PRIVATE: refuse a file that others than its owner
+ * Failures: GLEAN_E_CONFIG; GLEAN_E_IO (glean_is_shortage()). PRIVATE: refuse a file that others than its owner
  * may read, or that belongs neither to this user nor to root.
  */
 int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private,
@@ -135,5 +145,25 @@ int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool pr
 int glean_run_command(const char *what, const char *command, const char *input, struct glean_buf *output,
 		      size_t max, int timeout_s, const struct glean_context *context,
 		      struct glean_error *err);
+
+/* One command that a helper knows. */
+struct glean_helper_command {
+	const char *text;
+	bool own_group; /* a hook, with input; else one that may ask on the terminal */
+};
+
+/*
+ * Fork a process that starts the N COMMANDS, sorted by glean_helper_compare(),
+ * for glean_run_command() of this one, and nothing else: a request names one
+ * by its number. It keeps a copy of them; FORGET (may be NULL) is called in it
+ * first, to release everything else that is secret. It ends, and all that it
+ * started and that still runs, when this process ends. To be called before
+ * there are threads. Failures: GLEAN_E_IO.
+ */
+int glean_helper_fork(struct glean_helper **helper, const struct glean_helper_command *commands, size_t n,
+		      void (*forget)(void *user), void *user, struct glean_error *err);
+int glean_helper_compare(const void *a, const void *b);
+/* Ends it and waits for that. NULL is allowed. */
+void glean_helper_end(struct glean_helper *helper);
 
 #endif

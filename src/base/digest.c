@@ -9,12 +9,6 @@ struct glean_sha256 {
 	EVP_MD_CTX *ctx;
 };
 
-static void start(struct glean_sha256 *sha)
-{
-	if (EVP_DigestInit_ex(sha->ctx, EVP_sha256(), NULL) != 1)
-		abort(); /* no digest, no identity: nothing safe can be done */
-}
-
 struct glean_sha256 *glean_sha256_create(void)
 {
 	struct glean_sha256 *sha = malloc(sizeof *sha);
@@ -22,11 +16,10 @@ struct glean_sha256 *glean_sha256_create(void)
 	if (!sha)
 		return NULL;
 	sha->ctx = EVP_MD_CTX_new();
-	if (!sha->ctx) {
-		free(sha);
+	if (!sha->ctx || EVP_DigestInit_ex(sha->ctx, EVP_sha256(), NULL) != 1) {
+		glean_sha256_destroy(sha);
 		return NULL;
 	}
-	start(sha);
 	return sha;
 }
 
@@ -38,9 +31,9 @@ void glean_sha256_update(struct glean_sha256 *sha, const void *data, size_t size
 
 void glean_sha256_finish(struct glean_sha256 *sha, uint8_t digest[GLEAN_SHA256_SIZE])
 {
-	if (EVP_DigestFinal_ex(sha->ctx, digest, NULL) != 1)
+	/* No digest, no identity: nothing safe can be done. */
+	if (EVP_DigestFinal_ex(sha->ctx, digest, NULL) != 1 || EVP_DigestInit_ex(sha->ctx, NULL, NULL) != 1)
 		abort();
-	start(sha);
 }
 
 void glean_sha256_destroy(struct glean_sha256 *sha)

@@ -93,6 +93,24 @@ int glean_fail_memory(struct glean_error *err)
 	return glean_fail(err, GLEAN_E_IO, "%s", _("out of memory"));
 }
 
+bool glean_is_shortage(int sys_errno)
+{
+	switch (sys_errno) {
+	case EDQUOT:
+	case EFBIG:
+	case EIO:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case ENOSPC:
+	case EROFS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void glean_error_reply(struct glean_error *err, const char *line, size_t size)
 {
 	if (!err)

@@ -7,6 +7,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int glean_open_at(int dir_fd, const char *name, int flags, mode_t mode)
+{
+	int fd;
+
+	do
+		fd = openat(dir_fd, name, flags, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int glean_flush_fd(int fd)
+{
+	int rc;
+
+	do
+		rc = fsync(fd);
+	while (rc < 0 && errno == EINTR);
+	return rc;
+}
+
 int glean_write_all(int fd, const void *data, size_t size)
 {
 	const char *p = data;
@@ -24,12 +44,26 @@ int glean_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* A file that cannot be read is a matter of the configuration, unless this machine is why. */
+static int settle_status(struct glean_error *err, int sys_errno)
+{
+	int status = glean_is_shortage(sys_errno) ? GLEAN_E_IO : GLEAN_E_CONFIG;
+
+	if (err)
+		err->status = status;
+	return status;
+}
+
 static int check_file(int fd, const char *path, bool private, struct glean_error *err)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return glean_fail(err, GLEAN_E_CONFIG, _("%s: cannot be examined"), path);
+	if (fstat(fd, &st) < 0) {
+		int saved = errno;
+
+		glean_fail_errno(err, _("examine %s"), path);
+		return settle_status(err, saved);
+	}
 	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return glean_fail(err, GLEAN_E_CONFIG, _("%s: is not a file"), path);
 	if (private && (st.st_mode & 077))
@@ -45,27 +79,27 @@ static int check_file(int fd, const char *path, bool private, struct glean_error
 int glean_read_file(struct glean_buf *buf, const char *path, size_t max, bool private,
 		    struct glean_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = glean_open_at(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	char chunk[8192];
 	size_t total = 0;
 	ssize_t n;
 	int rc;
 
 	if (fd < 0) {
-		rc = glean_fail_errno(err, _("open %s"), path);
-		if (err)
-			err->status = GLEAN_E_CONFIG;
-		return rc == 0 ? 0 : GLEAN_E_CONFIG;
+		int saved = errno;
+
+		glean_fail_errno(err, _("open %s"), path);
+		return settle_status(err, saved);
 	}
 	rc = check_file(fd, path, private, err);
 	while (rc == 0 && (n = read(fd, chunk, sizeof chunk)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
+			int saved = errno;
+
 			glean_fail_errno(err, _("read %s"), path);
-			if (err)
-				err->status = GLEAN_E_CONFIG;
-			rc = GLEAN_E_CONFIG;
+			rc = settle_status(err, saved);
 		} else if ((total += (size_t)n) > max) {
 			rc = glean_fail(err, GLEAN_E_CONFIG, _("%s: larger than %zu bytes"), path, max);
 		} else if (glean_buf_add(buf, chunk, (size_t)n) < 0) {

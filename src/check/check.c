@@ -296,7 +296,7 @@ int glean_check_account(struct glean_check *result, const struct glean_account *
 					  .callbacks = callbacks,
 					  .result = &result->side[i] };
 		sides[i].context = (struct glean_context){ side_log, side_cancelled, &sides[i],
-							   callbacks->want_dialogue };
+							   callbacks->want_dialogue, callbacks->helper };
 		if (result->side[i].tried) {
 			open_side(&sides[i], &result->side[i].error);
 			look_up(&sides[i]);

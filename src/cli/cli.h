@@ -19,6 +19,8 @@ struct cli {
 	const struct glean_account **accounts; /* those the command is about */
 	size_t n_accounts;
 	struct passwords *passwords;
+	struct glean_helper *helper; /* or NULL */
+	struct glean_confinement confinement;
 };
 
 /*

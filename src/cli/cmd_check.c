@@ -6,6 +6,7 @@
 
 #include "ask.h"
 #include "cli.h"
+#include "confined.h"
 #include "i18n.h"
 #include "interrupt.h"
 #include "render.h"
@@ -207,6 +208,46 @@ static void account_text(struct cli *cli, const struct glean_check *check)
 			      "address = \"…\" } beside host."));
 }
 
+/* ---- what this program keeps itself from ---- */
+
+static void confinement_json(struct cli *cli)
+{
+	const struct glean_confinement *c = &cli->confinement;
+	struct record r = { .type = "confinement" };
+
+	record_text(&r, "sandbox", NULL, glean_sandbox_name(glean_config_sandbox(cli->config)));
+	record_seen(&r, "landlock", c->landlock > 0, c->landlock);
+	record_truth(&r, "ports", c->ports);
+	record_truth(&r, "system_calls", c->system_calls);
+	record_truth(&r, "no_new_privileges", c->no_new_privileges);
+	record_truth(&r, "no_core_dumps", c->no_core_dumps);
+	record_text(&r, "lacking", NULL, or_null(c->lacking));
+	render_json(&cli->out, &r);
+}
+
+static void confinement_text(struct cli *cli)
+{
+	const struct glean_confinement *c = &cli->confinement;
+	struct text_items items = { .used = 0 };
+	struct record r = { .type = NULL };
+	const char *comma = text_comma();
+
+	if (c->landlock)
+		text_item(&items, comma, _("own files only (Landlock %d)"), c->landlock);
+	if (c->ports)
+		text_item(&items, comma, "%s", _("configured ports only"));
+	if (c->system_calls)
+		text_item(&items, comma, "%s", _("needed system calls only (seccomp)"));
+	if (c->no_core_dumps)
+		text_item(&items, comma, "%s", _("no core dumps"));
+	if (items.used == 0)
+		text_item(&items, comma, "%s", _("none"));
+	record_text(&r, NULL, _("confinement"), items.text);
+	if (c->lacking[0])
+		record_text(&r, NULL, _("not in force"), c->lacking)->tone = TONE_WAIT;
+	render_lines(&cli->out, &r, 0);
+}
+
 static void on_event(const struct glean_event *event, void *user)
 {
 	if (event->kind == GLEAN_EVENT_LOG)
@@ -264,10 +305,15 @@ int cmd_check(struct cli *cli)
 	cli->out.flush = true;
 	if (code == 0)
 		code = cli_passwords(cli, -1);
+	if (code == 0)
+		code = cli_confine(cli, NEEDS_NETWORK);
 	if (code != 0)
 		return code;
 	/* Without a terminal it is the library that says what to configure. */
 	callbacks.password = passwords_asked(cli->passwords) ? on_password : NULL;
+	callbacks.helper = cli->helper;
+	if (cli->out.json)
+		confinement_json(cli);
 	for (size_t i = 0; i < cli->n_accounts && !interrupt_seen(); i++) {
 		struct glean_check check;
 		int status = glean_check_account(&check, cli->accounts[i], &callbacks);
@@ -276,6 +322,8 @@ int cmd_check(struct cli *cli)
 		if (!interrupt_seen())
 			report(cli, &check);
 	}
+	if (!cli->out.json && !cli->out.quiet && !interrupt_seen())
+		confinement_text(cli);
 	if (interrupt_seen()) {
 		output_failure(&cli->out, GLEAN_E_TEMP, _("interrupted; the check is not complete"));
 		rc = glean_status_worse(rc, GLEAN_E_TEMP);

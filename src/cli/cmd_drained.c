@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "confined.h"
 #include "i18n.h"
 #include "render.h"
 #include "text.h"
@@ -53,6 +54,8 @@ int cmd_drained(struct cli *cli)
 	int code = cli_load(cli);
 	int64_t now_s = time(NULL);
 
+	if (code == 0)
+		code = cli_confine(cli, 0);
 	if (code != 0)
 		return code;
 	for (size_t i = 0; i < cli->n_accounts; i++) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "confined.h"
 #include "i18n.h"
 #include "interrupt.h"
 #include "render.h"
@@ -103,6 +104,8 @@ int cmd_list(struct cli *cli)
 	struct listing l = { .cli = cli };
 	int rc = 0, code = cli_load(cli);
 
+	if (code == 0)
+		code = cli_confine(cli, 0);
 	if (code != 0)
 		return code;
 	if (out->terminal && !out->json)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli.h"
+#include "confined.h"
 #include "i18n.h"
 #include "render.h"
 #include "text.h"
@@ -240,6 +241,8 @@ int cmd_status(struct cli *cli)
 	int rc = 0, code = cli_load(cli);
 	int64_t now_s = time(NULL);
 
+	if (code == 0)
+		code = cli_confine(cli, 0);
 	if (code != 0)
 		return code;
 	labels.table = cli->n_accounts > 1 && !cli->options.verbose;

@@ -6,6 +6,7 @@
 
 #include "ask.h"
 #include "cli.h"
+#include "confined.h"
 #include "i18n.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -356,6 +357,7 @@ static int run_once(struct cli *cli, bool first)
 		.insist = first && o->n_accounts > 0,
 		.drain = o->seen & OPTION_DRAIN,
 		.dry_run = o->seen & OPTION_DRY_RUN,
+		.rebuild = o->seen & OPTION_REBUILD,
 		.shard = o->shard,
 		.shards = o->shards,
 	};
@@ -365,6 +367,7 @@ static int run_once(struct cli *cli, bool first)
 		.password = passwords_asked(cli->passwords) ? on_password : NULL,
 		.user = &run,
 		.want_dialogue = cli->out.verbose,
+		.helper = cli->helper,
 	};
 	struct glean_error err = { .status = GLEAN_OK };
 	int rc;
@@ -393,6 +396,7 @@ static void reload(struct cli *cli)
 int cmd_sync(struct cli *cli)
 {
 	const struct options *o = &cli->options;
+	unsigned needs = NEEDS_NETWORK | (o->seen & OPTION_DRY_RUN ? 0 : NEEDS_WRITE);
 	int code = cli_load(cli);
 
 	cli->out.flush = true;
@@ -402,7 +406,7 @@ int cmd_sync(struct cli *cli)
 		code = cli_passwords(cli, o->only);
 		if (code != 0)
 			return code;
-		code = run_once(cli, first);
+		code = cli_confined_round(cli, run_once, first, needs, o->seen & OPTION_EVERY);
 		if (!(o->seen & OPTION_EVERY) || interrupt_seen() || !interrupt_wait(o->every_s))
 			return code;
 		reload(cli);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <time.h>
 
@@ -13,16 +14,23 @@
 
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
 
-/* The only variable of the process: a handler has no other way to tell. Other threads read it, too. */
-static volatile _Atomic sig_atomic_t interrupted;
+/*
+ * The only variables of the process: a handler has no other way to tell. Other
+ * threads read them, too. A signal to this process or to one forked from it is
+ * for both: the second is set in memory that they share. Each counts its own,
+ * for one key of a terminal may signal both.
+ */
+static volatile _Atomic sig_atomic_t signalled;
+static volatile _Atomic sig_atomic_t *interrupted = &signalled;
 
 static void on_end(int signal_number)
 {
-	if (interrupted) {
+	if (signalled) {
 		signal(signal_number, SIG_DFL);
 		raise(signal_number);
 	}
-	interrupted = 1;
+	signalled = 1;
+	*interrupted = 1;
 }
 
 /* A handler, not SIG_IGN: commands that are started must not inherit the deafness. */
@@ -34,7 +42,11 @@ static void on_pipe(int signal_number)
 void interrupt_install(void)
 {
 	struct sigaction action = { .sa_handler = on_end }, before;
+	void *shared =
+		mmap(NULL, sizeof *interrupted, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+	if (shared != MAP_FAILED)
+		interrupted = shared;
 	sigemptyset(&action.sa_mask);
 	/* Without SA_RESTART: a password prompt must wake up. */
 	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
@@ -43,11 +55,13 @@ void interrupt_install(void)
 	action.sa_handler = on_pipe;
 	action.sa_flags = SA_RESTART;
 	sigaction(SIGPIPE, &action, NULL);
+	/* A file beyond the limit of ulimit -f: the write fails then, and is told like any other. */
+	sigaction(SIGXFSZ, &action, NULL);
 }
 
 bool interrupt_seen(void)
 {
-	return interrupted != 0;
+	return *interrupted != 0;
 }
 
 bool interrupt_wait(int64_t seconds)
@@ -59,7 +73,7 @@ bool interrupt_wait(int64_t seconds)
 		sigaddset(&block, ending[i]);
 	/* Blocked but for the time within pselect(), no signal falls between looking and waiting. */
 	pthread_sigmask(SIG_BLOCK, &block, &before);
-	while (seconds > 0 && !interrupted) {
+	while (seconds > 0 && !*interrupted) {
 		struct timespec slice = { .tv_sec = seconds < 3600 ? (time_t)seconds : 3600 };
 
 		if (pselect(0, NULL, NULL, NULL, &slice, &before) == 0)
@@ -68,5 +82,5 @@ bool interrupt_wait(int64_t seconds)
 			break;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return !interrupted;
+	return !*interrupted;
 }

@@ -31,7 +31,7 @@ static const struct command commands[] = {
 	     "messages there are, whether both servers are the same, disk space and clock.\n"
 	     "Nothing is fetched, deleted or recorded.\n") },
 	{ "sync", cmd_sync,
-	  OPTION_DRY_RUN | OPTION_DRAIN | OPTION_EVERY | OPTION_JOBS | OPTION_SHARD | OPTION_ONLY,
+	  OPTION_DRY_RUN | OPTION_DRAIN | OPTION_EVERY | OPTION_JOBS | OPTION_SHARD | OPTION_ONLY | OPTION_REBUILD,
 	  N_("collect from both servers into one mailbox"),
 	  N_("Usage: mailglean sync [OPTIONS] [ACCOUNT…]\n"
 	     "\n"
@@ -43,7 +43,8 @@ static const struct command commands[] = {
 	     "  --every TIME      stay running, and sync again TIME (10m, 2h, 1d) after the last run\n"
 	     "  --jobs N          accounts at once (default 4)\n"
 	     "  --shard I/N       only the I-th of N parts of the accounts\n"
-	     "  --only old|new    only one of the servers\n") },
+	     "  --only old|new    only one of the servers\n"
+	     "  --rebuild         examine the ledger first, and make a damaged one anew\n") },
 	{ "status", cmd_status, 0, N_("where the move stands, and what to do next"),
 	  N_("Usage: mailglean status [ACCOUNT…]\n"
 	     "\n"
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
 
 	if (!keep_standard_descriptors())
 		return -GLEAN_E_INTERNAL;
+	glean_core_dumps_off();
 	choose_language();
 	interrupt_install();
 	options_parse(&cli.options, argc, argv);
@@ -216,6 +218,7 @@ int main(int argc, char **argv)
 	cli.config_path = options_config_path(&cli.options, cli.home);
 	code = dispatch(&cli);
 	written = output_finish(&cli.out);
+	glean_helper_stop(cli.helper);
 	passwords_destroy(cli.passwords);
 	free(cli.accounts);
 	glean_config_free(cli.config);

@@ -22,6 +22,7 @@ enum {
 	LONG_JOBS,
 	LONG_SHARD,
 	LONG_ONLY,
+	LONG_REBUILD,
 	LONG_JSON,
 	LONG_VERSION
 };
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{ "jobs", required_argument, NULL, LONG_JOBS },
 	{ "shard", required_argument, NULL, LONG_SHARD },
 	{ "only", required_argument, NULL, LONG_ONLY },
+	{ "rebuild", no_argument, NULL, LONG_REBUILD },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -203,6 +205,9 @@ static void take_flag(struct options *o, int option)
 	case LONG_DRAIN:
 		o->seen |= OPTION_DRAIN;
 		break;
+	case LONG_REBUILD:
+		o->seen |= OPTION_REBUILD;
+		break;
 	}
 }
 
@@ -277,11 +282,16 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 	} names[] = {
 		{ OPTION_DRY_RUN, "--dry-run" }, { OPTION_DRAIN, "--drain" }, { OPTION_EVERY, "--every" },
 		{ OPTION_JOBS, "--jobs" },	 { OPTION_SHARD, "--shard" }, { OPTION_ONLY, "--only" },
+		{ OPTION_REBUILD, "--rebuild" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->seen & ~takes & names[i].bit)
 			wrong(o, _("“%s” does not take %s"), command, names[i].name);
+	if (o->seen & OPTION_REBUILD && o->seen & OPTION_DRY_RUN)
+		wrong(o, _("%s and %s cannot be given together"), "--rebuild", "--dry-run");
+	if (o->seen & OPTION_REBUILD && o->seen & OPTION_EVERY)
+		wrong(o, _("%s and %s cannot be given together"), "--rebuild", "--every");
 }
 
 char *options_config_path(const struct options *o, const char *home)

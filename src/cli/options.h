@@ -15,6 +15,7 @@ enum {
 	OPTION_JOBS = 1 << 3,
 	OPTION_SHARD = 1 << 4,
 	OPTION_ONLY = 1 << 5,
+	OPTION_REBUILD = 1 << 6,
 };
 
 struct options {

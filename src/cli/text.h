@@ -29,7 +29,7 @@ void text_fit(char *dst, size_t dst_size, const char *text, int columns, bool pa
 
 /*
  * TEXT made printable, broken into lines of at most COLUMNS at blanks and
- * between wide characters; lines after the first begin with INDENT spaces. A
+ * between wide characters; lines after the first begin with INDENT spaces more. A
  * word that is wider stays whole, to be copied. The caller frees it; NULL: no memory.
  */
 char *text_wrap(const char *text, int columns, int indent);

@@ -26,6 +26,17 @@ static int apply_dedupe(const struct conf_maker *maker, enum glean_dedupe *dedup
 	return rc;
 }
 
+int glean_conf_sandbox(const struct conf_maker *maker, enum glean_sandbox *sandbox,
+		       const struct conf_section *top)
+{
+	int index = 0, rc = 0;
+
+	if (top->value[CONF_SANDBOX])
+		rc = glean_conf_choice(maker, &index, top->value[CONF_SANDBOX], "auto, required, off");
+	*sandbox = (enum glean_sandbox)index;
+	return rc;
+}
+
 static int read_store(const struct conf_maker *maker, const char **store, const struct conf_section *top)
 {
 	char *copy;

@@ -9,6 +9,7 @@ struct glean_config {
 	struct glean_arena arena; /* all that hangs on this */
 	struct glean_account *accounts;
 	size_t n_accounts;
+	enum glean_sandbox sandbox;
 };
 
 static int fill(struct glean_config *config, const char *path, const char *text, const char *home,
@@ -18,6 +19,8 @@ static int fill(struct glean_config *config, const char *path, const char *text,
 	struct conf_section *top, *accounts;
 	int rc = glean_conf_read(&top, &accounts, &config->arena, path, text, home, err);
 
+	if (rc == 0)
+		rc = glean_conf_sandbox(&maker, &config->sandbox, top);
 	return rc < 0 ? rc
 		      : glean_conf_accounts(&maker, &config->accounts, &config->n_accounts, top, accounts);
 }
@@ -76,6 +79,18 @@ const struct glean_account *glean_config_find(const struct glean_config *config,
 			return &config->accounts[i];
 	}
 	return NULL;
+}
+
+enum glean_sandbox glean_config_sandbox(const struct glean_config *config)
+{
+	return config->sandbox;
+}
+
+const char *glean_sandbox_name(enum glean_sandbox sandbox)
+{
+	static const char *const names[] = { "auto", "required", "off" };
+
+	return (size_t)sandbox < ARRAY_LEN(names) ? names[sandbox] : "?";
 }
 
 const char *glean_side_name(enum glean_side side)

@@ -72,6 +72,7 @@ enum conf_general_key {
 	CONF_DEDUPE,
 	CONF_N_ACCOUNT_KEYS,
 	CONF_STORE = CONF_N_ACCOUNT_KEYS,
+	CONF_SANDBOX,
 	CONF_N_TOP_KEYS,
 };
 
@@ -93,14 +94,30 @@ struct conf_section {
 	struct conf_section *next;	      /* account behind it */
 };
 
+/* The values of "password", in all files of a configuration; the parser is given their numbers. */
+struct conf_secrets {
+	struct glean_arena *arena; /* of the texts */
+	const char **texts;	   /* to be freed */
+	size_t n;
+};
+
+/* Put a number in the place of the value that OUT, a NUL-terminated text, has from START on. */
+int glean_conf_mask(struct conf_secrets *secrets, struct glean_buf *out, size_t start);
+
+/* The value of NUMBER, or NULL. */
+const char *glean_conf_unmask(const struct conf_secrets *secrets, const char *number);
+
+/* What the word or string TEXT stands for, no longer than that, and how many line ends it goes on behind. */
+void glean_conf_unquote(char *dst, size_t *continued, const char *text);
+
 /*
  * Take the comments out of the configuration TEXT and quote what the parser
  * would replace on its own, so that line numbers stay and the parser sees
- * nothing that it would drop without a word. OUT is appended to. FILE stands
- * in messages.
+ * nothing that it would drop without a word, and no password. OUT is appended
+ * to. FILE stands in messages.
  */
-int glean_conf_prepare(struct glean_buf *out, const char *text, size_t size, const char *file,
-		       struct glean_error *err);
+int glean_conf_prepare(struct glean_buf *out, struct conf_secrets *secrets, const char *text, size_t size,
+		       const char *file, struct glean_error *err);
 
 /*
  * Read TEXT (NULL: the file PATH) and what it includes into TOP, the section
@@ -127,6 +144,9 @@ int glean_conf_server_apply(const struct conf_maker *maker, struct glean_server 
 void glean_conf_quiet_defaults(struct glean_quiet_rules *quiet);
 int glean_conf_quiet_apply(const struct conf_maker *maker, struct glean_quiet_rules *quiet,
 			   const struct conf_section *section);
+
+int glean_conf_sandbox(const struct conf_maker *maker, enum glean_sandbox *sandbox,
+		       const struct conf_section *top);
 
 /* All accounts of TOP and ACCOUNTS; *LIST belongs to the arena. */
 int glean_conf_accounts(const struct conf_maker *maker, struct glean_account **list, size_t *n,

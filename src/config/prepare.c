@@ -10,6 +10,7 @@
  */
 #include "config/parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Inside include(…): before and after its argument. */
@@ -28,6 +29,8 @@ struct scan {
 	int section_line; /* of the outermost one */
 	enum call call;
 	bool after_equals; /* a value comes next */
+	bool password;	   /* the last word or string was that key */
+	struct conf_secrets *secrets;
 	bool no_memory;
 	struct glean_error *err;
 };
@@ -73,6 +76,41 @@ static int begin_value(struct scan *scan)
 	if (scan->call == CALL_OPENED)
 		scan->call = CALL_FILLED;
 	return 0;
+}
+
+/* The key, however it is written. */
+static bool is_password(struct scan *scan, const char *text, size_t size)
+{
+	static const char password[] = "password";
+	char *key;
+	size_t continued;
+	bool is;
+
+	if (size < sizeof password - 1)
+		return false;
+	key = malloc(size + 1);
+	if (!key) {
+		scan->no_memory = true;
+		return false;
+	}
+	glean_conf_unquote(key, &continued, text);
+	is = strcmp(key, password) == 0;
+	free(key);
+	return is;
+}
+
+/* The word or string that OUT has from START on is over; VALUE: it stands behind "=". */
+static void end_value(struct scan *scan, size_t start, bool value)
+{
+	size_t size = scan->out->size - start;
+
+	if (scan->no_memory)
+		return;
+	if (value && scan->password && glean_conf_mask(scan->secrets, scan->out, start) < 0)
+		scan->no_memory = true;
+	scan->password = false;
+	if (!value && size > 0)
+		scan->password = is_password(scan, scan->out->data + start, size);
 }
 
 static int line_comment(struct scan *scan)
@@ -180,6 +218,8 @@ static int single_quoted_escape(struct scan *scan)
 static int quoted(struct scan *scan)
 {
 	char quote = *scan->p;
+	size_t start = scan->out->size;
+	bool value = scan->after_equals;
 	int rc = begin_value(scan);
 
 	copy(scan, 1);
@@ -201,6 +241,7 @@ static int quoted(struct scan *scan)
 				    "goes on in the next line behind a backslash"),
 				  scan->file, scan->line);
 	copy(scan, 1);
+	end_value(scan, start, value);
 	return 0;
 }
 
@@ -230,6 +271,7 @@ static bool is_lookalike(const struct scan *scan)
 static int word(struct scan *scan)
 {
 	bool after_equals = scan->after_equals;
+	size_t start = scan->out->size;
 	int rc = begin_value(scan);
 
 	while (scan->p < scan->end && !strchr(" #\"'\t\n\r={}()+,*", *scan->p)) {
@@ -245,6 +287,7 @@ static int word(struct scan *scan)
 	/* "abc#def" is meant as one word more often than as a comment. */
 	if (rc == 0 && peek(scan, 0) == '#')
 		rc = needs_quotes(scan, '#');
+	end_value(scan, start, after_equals);
 	return rc;
 }
 
@@ -311,11 +354,17 @@ static int check_end(const struct scan *scan)
 	return 0;
 }
 
-int glean_conf_prepare(struct glean_buf *out, const char *text, size_t size, const char *file,
-		       struct glean_error *err)
+int glean_conf_prepare(struct glean_buf *out, struct conf_secrets *secrets, const char *text, size_t size,
+		       const char *file, struct glean_error *err)
 {
 	static const char byte_order_mark[] = "\xef\xbb\xbf";
-	struct scan scan = { .p = text, .end = text + size, .out = out, .file = file, .line = 1, .err = err };
+	struct scan scan = { .p = text,
+			     .end = text + size,
+			     .out = out,
+			     .file = file,
+			     .line = 1,
+			     .secrets = secrets,
+			     .err = err };
 	int rc = 0;
 
 	if (size > 0 && memchr(text, '\0', size))

@@ -7,14 +7,14 @@
  * the thread that parses leaves its own in a thread-local variable, which is
  * NULL outside a parse. Neither can be observed from outside.
  *
- * What the lexer holds is freed without being wiped; everything else that a
- * password passes through is.
+ * What the lexer holds is freed without being wiped: it never sees a password.
  */
 #include "config/read.h"
 
 #include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static pthread_mutex_t one_parse = PTHREAD_MUTEX_INITIALIZER;
@@ -80,6 +80,7 @@ static const cfg_opt_t account_options[] = {
 static const cfg_opt_t top_options[] = {
 	[CONF_DEDUPE] = KEY("dedupe"),
 	[CONF_STORE] = KEY("store"),
+	[CONF_SANDBOX] = KEY("sandbox"),
 	[CONF_N_TOP_KEYS] = BEGIN_OPTION,
 	SECTION("old", server_options, CFGF_NONE),
 	SECTION("new", server_options, CFGF_NONE),
@@ -174,7 +175,8 @@ static struct conf_value *make_value(const cfg_t *cfg, const char *key, const ch
 	if (!value)
 		return NULL;
 	value->key = glean_arena_copy(reader->arena, key);
-	value->text = glean_arena_copy(reader->arena, text);
+	value->text = strcmp(key, "password") == 0 ? glean_conf_unmask(&reader->secrets, text)
+						   : glean_arena_copy(reader->arena, text);
 	value->file = reader->file->path;
 	value->where = glean_arena_format(reader->arena, "%s:%d", value->file, cfg->line);
 	return value->key && value->text && value->where ? value : NULL;
@@ -229,7 +231,7 @@ static int parse_text(cfg_t *cfg, const struct conf_file *file, const char *text
 	FILE *fp = NULL;
 
 	reader->file = file;
-	reader->rc = glean_conf_prepare(&clean, text, size, file->path, reader->err);
+	reader->rc = glean_conf_prepare(&clean, &reader->secrets, text, size, file->path, reader->err);
 	if (reader->rc == 0 && !(fp = fmemopen(clean.data, clean.size, "r")))
 		reader->rc = glean_fail_memory(reader->err);
 	if (fp) {
@@ -252,7 +254,10 @@ static int parse_file(cfg_t *cfg, const char *path)
 	struct glean_buf text = { 0 };
 	int rc = glean_read_file(&text, path, GLEAN_CONFIG_FILE_MAX, true, &file.not_private);
 
-	if (rc < 0) {
+	if (rc == GLEAN_E_IO) {
+		if (reader->err)
+			*reader->err = file.not_private;
+	} else if (rc < 0) {
 		glean_buf_free(&text);
 		file.not_private.status = GLEAN_E_CONFIG;
 		rc = glean_read_file(&text, path, GLEAN_CONFIG_FILE_MAX, false, reader->err);
@@ -471,7 +476,7 @@ struct conf_reader *glean_conf_reader(void)
 int glean_conf_read(struct conf_section **top, struct conf_section **accounts, struct glean_arena *arena,
 		    const char *path, const char *text, const char *home, struct glean_error *err)
 {
-	struct conf_reader own = { .arena = arena, .home = home, .err = err };
+	struct conf_reader own = { .arena = arena, .home = home, .err = err, .secrets = { .arena = arena } };
 	int rc;
 
 	*accounts = NULL;
@@ -480,5 +485,6 @@ int glean_conf_read(struct conf_section **top, struct conf_section **accounts, s
 	rc = read_all(top, accounts, path, text);
 	reader = NULL;
 	pthread_mutex_unlock(&one_parse);
+	free(own.secrets.texts);
 	return rc;
 }

@@ -20,6 +20,7 @@ struct conf_reader {
 	int depth;		      /* of includes */
 	int rc;			      /* of the first failure, which err describes */
 	struct glean_error *err;
+	struct conf_secrets secrets;
 };
 
 /* The parse that this thread is in. */

@@ -305,9 +305,16 @@ int glean_conn_send(struct glean_conn *conn, const void *data, size_t size, stru
 
 int glean_conn_flush(struct glean_conn *conn, struct glean_error *err)
 {
-	if (conn->failure != NET_OK || mailstream_flush(conn->stream) < 0)
+	size_t waiting;
+	int rc;
+
+	if (conn->failure != NET_OK)
 		return glean_conn_failed(conn, err);
-	return 0;
+	waiting = conn->stream->write_buffer_len;
+	rc = mailstream_flush(conn->stream);
+	/* A password may have been in it. */
+	glean_wipe(conn->stream->write_buffer, waiting);
+	return rc < 0 ? glean_conn_failed(conn, err) : 0;
 }
 
 void glean_conn_allow(struct glean_conn *conn, int64_t size)

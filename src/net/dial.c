@@ -16,6 +16,10 @@ static int resolve_failed(int code, int saved_errno, const char *name, bool lite
 {
 	if (code == EAI_MEMORY)
 		return glean_fail_memory(err);
+	if (code == EAI_SYSTEM && glean_is_shortage(saved_errno)) {
+		errno = saved_errno;
+		return glean_fail_errno(err, _("%s: its address cannot be found"), name);
+	}
 	if (literal)
 		return glean_fail(err, GLEAN_E_CONFIG, _("%s: is not an IP address"), name);
 	return glean_fail(err, GLEAN_E_UNAVAILABLE, _("%s: its address cannot be found: %s"), name,
@@ -134,6 +138,7 @@ static int wait_connected(struct glean_conn *conn)
 static int dial_failed(struct glean_conn *conn, struct glean_error *err)
 {
 	char limit[24];
+	int status;
 
 	/* It was accepted and then dropped; whether that is seen here or at the greeting is chance. */
 	if (conn->failure == NET_SYSTEM && conn->failure_errno == ECONNRESET)
@@ -143,11 +148,12 @@ static int dial_failed(struct glean_conn *conn, struct glean_error *err)
 		return glean_fail(err, GLEAN_E_UNAVAILABLE, _("%s: no connection within %s"), conn->label,
 				  glean_net_duration(limit, conn->server->connect_timeout_s));
 	case NET_SYSTEM:
-		glean_fail(err, GLEAN_E_UNAVAILABLE, _("%s: cannot connect: %s"), conn->label,
+		status = glean_is_shortage(conn->failure_errno) ? GLEAN_E_IO : GLEAN_E_UNAVAILABLE;
+		glean_fail(err, status, _("%s: cannot connect: %s"), conn->label,
 			   strerror(conn->failure_errno));
 		if (err)
 			err->sys_errno = conn->failure_errno;
-		return GLEAN_E_UNAVAILABLE;
+		return status;
 	default:
 		return glean_conn_failed(conn, err);
 	}

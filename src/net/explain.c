@@ -250,9 +250,10 @@ static int explain_interrupted(const struct glean_conn *conn, struct glean_error
 		return glean_fail(err, GLEAN_E_UNAVAILABLE,
 				  _("%s: closed by the server during the TLS handshake"), conn->label);
 	case NET_SYSTEM:
-		return glean_fail(err, GLEAN_E_UNAVAILABLE,
-				  _("%s: connection lost during the TLS handshake: %s"), conn->label,
-				  strerror(conn->failure_errno));
+		return glean_fail(
+			err, glean_is_shortage(conn->failure_errno) ? GLEAN_E_IO : GLEAN_E_UNAVAILABLE,
+			_("%s: connection lost during the TLS handshake: %s"), conn->label,
+			strerror(conn->failure_errno));
 	default:
 		return glean_conn_failed(conn, err);
 	}
@@ -279,6 +280,7 @@ int glean_explain_handshake(struct glean_conn *conn, unsigned long reason, struc
 int glean_conn_failed(const struct glean_conn *conn, struct glean_error *err)
 {
 	char limit[24];
+	int status;
 
 	switch (conn->failure) {
 	case NET_OK:
@@ -304,11 +306,13 @@ int glean_conn_failed(const struct glean_conn *conn, struct glean_error *err)
 	case NET_CANCELLED:
 		return glean_fail(err, GLEAN_E_TEMP, _("%s: interrupted"), conn->label);
 	case NET_SYSTEM:
-		glean_fail(err, GLEAN_E_TEMP, _("%s: connection lost: %s"), conn->label,
+		/* That this machine is out of memory is not the line's fault. */
+		status = glean_is_shortage(conn->failure_errno) ? GLEAN_E_IO : GLEAN_E_TEMP;
+		glean_fail(err, status, _("%s: connection lost: %s"), conn->label,
 			   strerror(conn->failure_errno));
 		if (err)
 			err->sys_errno = conn->failure_errno;
-		return GLEAN_E_TEMP;
+		return status;
 	case NET_TLS:
 		break;
 	}

@@ -301,7 +301,7 @@ int glean_verify_certificate(X509_STORE_CTX *store, void *argument)
 	if (!cert)
 		return 0;
 	describe(&conn->peer, cert);
-	if (!conn->peer.has_cert) {
+	if (!conn->peer.has_cert || X509_STORE_CTX_set_app_data(store, conn) != 1) {
 		conn->verdict = VERDICT_OTHER;
 		conn->verdict_code = X509_V_ERR_UNSPECIFIED;
 		return 0;
@@ -314,7 +314,6 @@ int glean_verify_certificate(X509_STORE_CTX *store, void *argument)
 		return conn->verified;
 	}
 	conn->verdict = 0;
-	X509_STORE_CTX_set_app_data(store, conn);
 	X509_STORE_CTX_set_verify_cb(store, collect);
 	rc = X509_verify_cert(store);
 	if (rc <= 0 && conn->verdict == 0) {

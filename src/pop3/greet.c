@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Greeting, CAPA and STLS, by libetpan over our stream. */
+#include <errno.h>
 #include <libetpan/mailpop3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +42,13 @@ static int explain(struct glean_pop3 *pop3, const mailpop3 *etpan, int fallback,
 		   struct glean_error *err)
 {
 	const char *line = last_line(etpan);
+	bool no_memory = errno == ENOMEM; /* libetpan takes that for a fault of the server */
 	int rc = glean_conn_failed(pop3->conn, err);
 
 	if (rc < 0)
 		return rc;
+	if (no_memory)
+		return glean_fail_memory(err);
 	log_line(pop3, line);
 	if (glean_reply_kind(line, strlen(line)) == GLEAN_REPLY_ERR) {
 		rc = glean_reply_status(line, strlen(line), fallback);
@@ -59,12 +63,16 @@ static int explain(struct glean_pop3 *pop3, const mailpop3 *etpan, int fallback,
 
 static int read_greeting(struct glean_pop3 *pop3, mailpop3 *etpan, struct glean_error *err)
 {
-	int r = mailpop3_connect(etpan, glean_conn_stream(pop3->conn));
-	const char *line = last_line(etpan), *stamp;
+	mailstream *stream = glean_conn_stream(pop3->conn);
+	const char *line, *stamp;
 	size_t n;
+	int r;
 
+	errno = 0;
+	r = mailpop3_connect(etpan, stream);
 	if (r != MAILPOP3_NO_ERROR)
 		return explain(pop3, etpan, GLEAN_E_TEMP, _("the server turns us away"), err);
+	line = last_line(etpan);
 	log_line(pop3, line);
 	n = glean_apop_stamp(&stamp, line, strlen(line));
 	if (n > 0 && n < sizeof pop3->stamp)
@@ -92,6 +100,7 @@ static int ask_capabilities(struct glean_pop3 *pop3, mailpop3 *etpan, struct gle
 
 	pop3->capabilities = (struct glean_capabilities){ 0 };
 	glean_log(pop3->context, GLEAN_LOG_DIALOGUE, "C: CAPA");
+	errno = 0;
 	r = mailpop3_capa(etpan, &list);
 	if (r == MAILPOP3_ERROR_CAPA_NOT_SUPPORTED &&
 	    glean_reply_kind(last_line(etpan), strlen(last_line(etpan))) == GLEAN_REPLY_ERR) {
@@ -119,6 +128,7 @@ static int start_tls(struct glean_pop3 *pop3, mailpop3 *etpan, struct glean_erro
 				  _("%s: does not offer STARTTLS; nothing was sent"), pop3->where);
 	glean_log(pop3->context, GLEAN_LOG_DIALOGUE, "C: STLS");
 	/* Patched copies of libetpan also fail when octets wait behind +OK; what those mean is ours to say. */
+	errno = 0;
 	if (mailpop3_stls(etpan) != MAILPOP3_NO_ERROR &&
 	    glean_reply_kind(last_line(etpan), strlen(last_line(etpan))) != GLEAN_REPLY_OK)
 		return explain(pop3, etpan, GLEAN_E_UNAVAILABLE,

@@ -45,11 +45,24 @@ static void free_wiped(char *text)
 	gsasl_free(text);
 }
 
+/* Preparation leaves printable ASCII as it is. */
+static bool is_plain_ascii(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return true;
+}
+
 bool glean_credentials_preparable(const struct glean_credentials *credentials)
 {
-	char *copy = malloc(credentials->secret_size + 1), *prepared = NULL;
+	char *copy, *prepared = NULL;
 	bool good;
 
+	/* The library leaves copies of the secret behind: it is not asked without need. */
+	if (is_plain_ascii(credentials->secret, credentials->secret_size))
+		return credentials->secret_size > 0;
+	copy = malloc(credentials->secret_size + 1);
 	if (!copy)
 		return false;
 	memcpy(copy, credentials->secret, credentials->secret_size);

@@ -21,10 +21,10 @@ static int flush_file(struct glean_store *store, struct glean_staged *staged, st
 	int rc = 0;
 
 	if (fd < 0)
-		fd = openat(store->tmp_fd, staged->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = glean_open_at(store->tmp_fd, staged->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return glean_fail_errno(err, _("open Maildir/tmp/%s"), staged->name);
-	if (fsync(fd) < 0)
+	if (glean_flush_fd(fd) < 0)
 		rc = glean_fail_errno(err, _("flush Maildir/tmp/%s"), staged->name);
 	if (fd != staged->fd)
 		close(fd);
@@ -47,10 +47,15 @@ static bool syncfs_tells(void)
 static int flush_together(struct glean_store *store, struct glean_error *err)
 {
 #ifdef __linux__
+	int rc;
+
 	if (!syncfs_tells())
 		return 0;
 	/* TMP_FD is as old as the store: it is told of every failed write since. */
-	if (syncfs(store->tmp_fd) == 0)
+	do
+		rc = syncfs(store->tmp_fd);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
 		return 1;
 	if (errno != ENOSYS && errno != EOPNOTSUPP)
 		return glean_fail_errno(err, _("flush the file system of %s"), store->account->store_dir);
@@ -61,23 +66,48 @@ static int flush_together(struct glean_store *store, struct glean_error *err)
 	return 0;
 }
 
+static int flush_all(struct glean_store *store, const struct glean_entry *entries, size_t count,
+		     struct glean_error *err)
+{
+	int rc = 0;
+
+	if (count > FLUSH_SINGLY_MAX)
+		rc = flush_together(store, err);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = flush_file(store, entries[i].staged, err);
+	if (rc >= 0 && glean_flush_fd(store->tmp_fd) < 0)
+		rc = glean_fail_errno(err, _("flush %s/Maildir/tmp"), store->account->store_dir);
+	return rc < 0 ? rc : 0;
+}
+
+/*
+ * The kernel tells of a failed write once for each open file: the side that
+ * hears of it may hear of what the other one wrote, which then would flush in
+ * vain and be told that all is well. So after one failed flush nothing more is
+ * committed by this store.
+ */
 static int flush_batch(struct glean_store *store, const struct glean_entry *entries, size_t count,
 		       struct glean_error *err)
 {
-	int rc = 0;
+	struct glean_error failed = { 0 };
+	int rc;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!entries[i].staged->ended)
 			return glean_fail(err, GLEAN_E_INTERNAL,
 					  _("a message that is not whole was to be committed"));
 	}
-	if (count > FLUSH_SINGLY_MAX)
-		rc = flush_together(store, err);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = flush_file(store, entries[i].staged, err);
-	if (rc >= 0 && fsync(store->tmp_fd) < 0)
-		rc = glean_fail_errno(err, _("flush %s/Maildir/tmp"), store->account->store_dir);
-	return rc < 0 ? rc : 0;
+	pthread_mutex_lock(&store->flush_mutex);
+	rc = flush_all(store, entries, count, &failed);
+	if (rc < 0) {
+		pthread_mutex_lock(&store->mutex);
+		glean_store_break(store, &failed);
+		pthread_mutex_unlock(&store->mutex);
+		if (err)
+			*err = failed;
+	}
+	pthread_mutex_unlock(&store->flush_mutex);
+	return rc;
 }
 
 /* ---- in their place ---- */
@@ -97,9 +127,9 @@ static int publish(struct glean_store *store, const struct glean_entry *entries,
 						entries[i].staged->name);
 		used[outcomes[i].place] = true;
 	}
-	if (used[PLACE_MAILDIR] && fsync(store->new_fd) < 0)
+	if (used[PLACE_MAILDIR] && glean_flush_fd(store->new_fd) < 0)
 		return glean_fail_errno(err, _("flush %s/Maildir/new"), store->account->store_dir);
-	if (used[PLACE_VARIANTS] && fsync(store->variants_fd) < 0)
+	if (used[PLACE_VARIANTS] && glean_flush_fd(store->variants_fd) < 0)
 		return glean_fail_errno(err, _("flush %s/variants"), store->account->store_dir);
 	for (size_t i = 0; i < count; i++) {
 		if (outcomes[i].use_file)
@@ -126,6 +156,8 @@ static int record(struct glean_store *store, enum glean_side side, const struct 
 		  size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_outcome *outcomes,
 		  struct glean_error *err)
 {
+	static const char unverified[] =
+		"UPDATE side SET unverified_s = min(coalesce(unverified_s, ?2), ?2) WHERE side = ?1";
 	int rc = glean_ledger_begin(store, err);
 
 	if (rc < 0)
@@ -135,6 +167,10 @@ static int record(struct glean_store *store, enum glean_side side, const struct 
 		if (rc == 0 && outcomes[i].use_file && outcomes[i].place == PLACE_VARIANTS)
 			rc = glean_variants_open(store, err);
 	}
+	if (rc == 0)
+		rc = glean_sql_run(store, NULL, err, unverified, "ii", SQL_INT(side), now_s);
+	if (rc == 0)
+		store->unverified[side] = true;
 	rc = glean_ledger_end(store, rc, err);
 	/* From here on the ledger names these files. Whether it does after a failed flush, the next run finds
 	 * out. */
@@ -154,7 +190,7 @@ static int commit(struct glean_store *store, enum glean_side side, const struct 
 	if (rc == 0) {
 		rc = publish(store, entries, outcomes, count, err);
 		if (rc < 0)
-			store->broken = true; /* rows without their files: opening it again repairs that */
+			glean_store_break(store, err); /* rows without their files: opening it repairs that */
 	}
 	for (size_t i = 0; i < count && rc == 0; i++)
 		set_path(store, &outcomes[i], &receipts[i]);

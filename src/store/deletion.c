@@ -137,18 +137,21 @@ int glean_store_not_deleting(struct glean_store *store, const int64_t *arrivals,
 	return mark(store, sql, arrivals, count, now_s, err);
 }
 
-int glean_store_doubt(struct glean_store *store, const int64_t *arrivals, size_t count,
-		      struct glean_error *err)
+int glean_store_settle(struct glean_store *store, enum glean_side side, const int64_t *doubted, size_t count,
+		       struct glean_error *err)
 {
-	static const char sql[] = "UPDATE arrival SET state = 2 WHERE id = ?1 AND state = 1";
-	int rc = glean_ledger_lock(store, _("a doubt could not be recorded"), err);
+	static const char doubt[] = "UPDATE arrival SET state = 2 WHERE id = ?1 AND state = 1";
+	static const char settled[] = "UPDATE side SET unverified_s = NULL WHERE side = ?1";
+	int rc = glean_ledger_lock(store, _("how a session went could not be recorded"), err);
 
-	if (rc == 0)
+	if (rc == 0 && store->unverified[side]) {
 		rc = glean_ledger_begin(store, err);
-	if (rc == 0) {
 		for (size_t i = 0; i < count && rc == 0; i++)
-			rc = glean_sql_run(store, NULL, err, sql, "i", arrivals[i]);
+			rc = glean_sql_run(store, NULL, err, doubt, "i", doubted[i]);
+		if (rc == 0)
+			rc = glean_sql_run(store, NULL, err, settled, "i", SQL_INT(side));
 		rc = glean_ledger_end(store, rc, err);
+		store->unverified[side] = rc < 0;
 	}
 	glean_ledger_unlock(store);
 	return rc;
@@ -187,8 +190,8 @@ int glean_store_same_mailbox(struct glean_store *store, bool *same, int64_t *ope
 		"WITH n AS MATERIALIZED"
 		" (SELECT uidl, state, loose FROM arrival WHERE side = 1 AND gone_s IS NULL AND uidl IS NOT "
 		"NULL)"
-		" SELECT total(o.state = 1 AND n.state = 1 AND o.loose = n.loose),"
-		" total(o.state <> 1 OR n.state <> 1)"
+		" SELECT total(o.state IN (1, 3) AND n.state IN (1, 3) AND o.loose = n.loose),"
+		" total(o.state NOT IN (1, 3) OR n.state NOT IN (1, 3))"
 		" FROM arrival o CROSS JOIN n ON n.uidl = o.uidl WHERE o.side = 0 AND o.gone_s IS NULL";
 	sqlite3_stmt *stmt;
 	int rc = glean_ledger_lock(store, _("the two sides could not be compared"), err);

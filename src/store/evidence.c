@@ -221,8 +221,8 @@ int glean_store_checked(struct glean_store *store, enum glean_side side,
 static int read_hook(sqlite3_stmt *stmt, struct glean_hook *hook, struct glean_error *err)
 {
 	hook->id = sqlite3_column_int64(stmt, 0);
-	snprintf(hook->kind, sizeof hook->kind, "%s", (const char *)sqlite3_column_text(stmt, 1));
-	hook->json = strdup((const char *)sqlite3_column_text(stmt, 2));
+	snprintf(hook->kind, sizeof hook->kind, "%s", glean_sql_text(stmt, 1));
+	hook->json = strdup(glean_sql_text(stmt, 2));
 	return hook->json ? 1 : glean_fail_memory(err);
 }
 

@@ -95,6 +95,9 @@ static const char *const migrations[] = {
 	"  UNIQUE (kind, quiet_since_s)\n"
 	") STRICT;\n"
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;\n",
+
+	/* Commits of a session, since that time, of which it is not known yet whether its replies fitted. */
+	"ALTER TABLE side ADD COLUMN unverified_s INTEGER",
 };
 
 static int status_of(int code)
@@ -118,13 +121,43 @@ static int status_of(int code)
 	}
 }
 
+int glean_ledger_damaged(struct glean_store *store, const char *what, struct glean_error *err)
+{
+	store->damaged = true;
+	return glean_fail(err, GLEAN_E_DATA,
+			  _("ledger %s is damaged: %s (%s); “mailglean sync --rebuild %s” sets it aside and "
+			    "makes a new one from the Maildir"),
+			  store->ledger_path, store->action, what, store->account->name);
+}
+
+/* SQLite takes what it cannot read for damage; a disk that fails is another matter. errno, or 0. */
+static int read_failed(struct glean_store *store)
+{
+	int last = 0;
+
+	if (!store->db || sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_LAST_ERRNO, &last) != SQLITE_OK)
+		return 0;
+	return glean_is_shortage(last) ? last : 0;
+}
+
 /* The failure of the last call on the ledger. */
 static int fail(struct glean_store *store, struct glean_error *err)
 {
 	int code = store->db ? sqlite3_extended_errcode(store->db) : SQLITE_NOMEM;
+	const char *what = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
+	int status = status_of(code);
 
-	return glean_fail(err, status_of(code), _("ledger %s: %s (%s)"), store->ledger_path, store->action,
-			  store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code));
+	if (status == GLEAN_E_DATA && read_failed(store)) {
+		errno = read_failed(store);
+		return glean_fail_errno(err, _("read %s"), store->ledger_path);
+	}
+	if (status == GLEAN_E_DATA)
+		return glean_ledger_damaged(store, what, err);
+	glean_fail(err, status, _("ledger %s: %s (%s)"), store->ledger_path, store->action, what);
+	/* What was not flushed is not flushed by trying again: the kernel has forgotten it. */
+	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+		glean_store_break(store, err);
+	return status;
 }
 
 /* ---- statements ---- */
@@ -188,6 +221,13 @@ int glean_sql_next(struct glean_store *store, sqlite3_stmt *stmt, struct glean_e
 	return rc;
 }
 
+const char *glean_sql_text(sqlite3_stmt *stmt, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+	return text ? text : "";
+}
+
 int glean_sql_row(struct glean_store *store, sqlite3_stmt **stmt, struct glean_error *err, const char *sql,
 		  const char *types, ...)
 {
@@ -247,10 +287,22 @@ int glean_ledger_lock(struct glean_store *store, const char *action, struct glea
 {
 	pthread_mutex_lock(&store->mutex);
 	store->action = action;
-	if (store->broken)
-		return glean_fail(err, GLEAN_E_IO, _("ledger %s: not used any more after a failure to write"),
-				  store->ledger_path);
-	return 0;
+	if (store->damaged)
+		return glean_ledger_damaged(store, _("found out before in this run"), err);
+	if (!store->broken)
+		return 0;
+	glean_fail(err, GLEAN_E_IO, _("ledger %s: not used any more after a failure to write"),
+		   store->ledger_path);
+	if (err && store->failure.status)
+		*err = store->failure;
+	return GLEAN_E_IO;
+}
+
+void glean_store_break(struct glean_store *store, const struct glean_error *why)
+{
+	if (!store->broken && why)
+		store->failure = *why;
+	store->broken = true;
 }
 
 void glean_ledger_unlock(struct glean_store *store)
@@ -283,7 +335,7 @@ int glean_ledger_end(struct glean_store *store, int rc, struct glean_error *err)
 		}
 		/* After a failed flush nobody knows what a crash would leave. */
 		if (rc == GLEAN_E_IO && (sqlite3_errcode(store->db) & 0xff) != SQLITE_FULL)
-			store->broken = true;
+			glean_store_break(store, err);
 	}
 	if (!sqlite3_get_autocommit(store->db))
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
@@ -354,12 +406,16 @@ static int set_path(struct glean_store *store, struct glean_error *err)
  */
 static int make_file(struct glean_store *store, struct glean_error *err)
 {
-	int fd = openat(store->dir_fd, LEDGER, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = glean_open_at(store->dir_fd, LEDGER, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			       0600);
 
-	if (fd < 0 || fchmod(fd, 0600) < 0 || fsync(store->dir_fd) < 0) {
+	if (fd < 0 || fchmod(fd, 0600) < 0 || glean_flush_fd(store->dir_fd) < 0) {
 		glean_fail_errno(err, _("create %s"), store->ledger_path);
-		if (fd >= 0)
+		if (fd >= 0) {
+			/* A name that was not flushed is made anew. */
+			unlinkat(store->dir_fd, LEDGER, 0);
 			close(fd);
+		}
 		return GLEAN_E_IO;
 	}
 	close(fd);
@@ -384,6 +440,12 @@ static int migrate(struct glean_store *store, struct glean_error *err)
 	int64_t version;
 	int rc = get_version(store, &version, err);
 
+	/*
+	 * The log is there now. SQLite keeps silent when its name cannot be flushed, and all commits go into it:
+	 * it must be done before SQLite tries.
+	 */
+	if (rc == 0 && glean_flush_fd(store->dir_fd) < 0)
+		rc = glean_fail_errno(err, _("flush %s"), store->account->store_dir);
 	if (rc < 0 || version == (int64_t)ARRAY_LEN(migrations))
 		return rc;
 	rc = exec(store, "BEGIN IMMEDIATE", err);
@@ -392,32 +454,67 @@ static int migrate(struct glean_store *store, struct glean_error *err)
 	snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", (int)ARRAY_LEN(migrations));
 	if (rc == 0)
 		rc = exec(store, pragma, err);
-	if (rc == 0)
-		rc = exec(store, "COMMIT", err);
-	if (rc == 0 && fsync(store->dir_fd) < 0)
-		rc = glean_fail_errno(err, _("flush %s"), store->account->store_dir);
-	return rc;
+	return rc == 0 ? exec(store, "COMMIT", err) : rc;
+}
+
+static int connect_file(struct glean_store *store, struct glean_error *err)
+{
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+
+	if (sqlite3_open_v2(store->ledger_path, &store->db, flags, NULL) != SQLITE_OK)
+		return fail(store, err);
+	sqlite3_busy_timeout(store->db, LEDGER_BUSY_MS);
+	return exec(store,
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+		    "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY",
+		    err);
+}
+
+/*
+ * A log that an interrupted run left is read back, but whether what is read is
+ * on the disk nobody knows: a flush of it may have failed. It is written anew,
+ * into the ledger, and a new log begun.
+ */
+static int renew_log(struct glean_store *store, struct glean_error *err)
+{
+	int rc = exec(store, "PRAGMA wal_checkpoint(TRUNCATE)", err);
+
+	if (rc < 0)
+		return rc;
+	sqlite3_close(store->db);
+	store->db = NULL;
+	return connect_file(store, err);
+}
+
+static bool has_log(struct glean_store *store)
+{
+	struct stat st;
+
+	return fstatat(store->dir_fd, LEDGER "-wal", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
 int glean_ledger_open(struct glean_store *store, struct glean_error *err)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	bool log = false;
 	int rc = set_path(store, err);
 
 	if (rc == 0)
 		rc = look_all(store, err);
+	if (rc > 0)
+		log = has_log(store);
+	if (rc == 0) {
+		/* What stands beside a ledger that is gone belongs to no other. */
+		rc = glean_ledger_set_aside(store, err);
+		if (rc == 0)
+			rc = make_file(store, err);
+	}
+	if (rc >= 0)
+		rc = connect_file(store, err);
+	if (rc == 0 && log)
+		rc = renew_log(store, err);
 	if (rc == 0)
-		rc = make_file(store, err);
-	if (rc < 0)
-		return rc;
-	if (sqlite3_open_v2(store->ledger_path, &store->db, flags, NULL) != SQLITE_OK)
-		return fail(store, err);
-	sqlite3_busy_timeout(store->db, LEDGER_BUSY_MS);
-	rc = exec(store,
-		  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-		  "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000",
-		  err);
-	return rc < 0 ? rc : migrate(store, err);
+		rc = migrate(store, err);
+	return rc < 0 ? rc : glean_ledger_check_schema(store, migrations, ARRAY_LEN(migrations), err);
 }
 
 /* A WAL ledger in a folder that cannot be written, with no run under way: nothing will change it. */
@@ -468,6 +565,7 @@ int glean_ledger_open_reader(struct glean_store *store, struct glean_error *err)
 	if (code != SQLITE_OK)
 		return fail(store, err);
 	sqlite3_busy_timeout(store->db, LEDGER_BUSY_MS);
+	sqlite3_exec(store->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	rc = get_version(store, &version, err);
 	return rc < 0 ? rc : version > 0;
 }
@@ -480,5 +578,8 @@ void glean_ledger_close(struct glean_store *store)
 	sqlite3_close(store->db);
 	store->db = NULL;
 	free(store->ledger_path);
+	store->ledger_path = NULL;
 	free(store->renamed);
+	store->renamed = NULL;
+	store->n_renamed = store->renamed_capacity = 0;
 }

@@ -21,6 +21,7 @@ enum {
 	ARRIVAL_TO_FETCH = 0,
 	ARRIVAL_STORED = 1,
 	ARRIVAL_SHORT = 2,
+	ARRIVAL_FILELESS = 3, /* stored, but its file was not there when the store was looked through */
 
 	FATE_LISTED = 0,
 	FATE_CONFIRMED = 1,
@@ -77,8 +78,17 @@ struct glean_store {
 	size_t n_cached;
 	int64_t *renamed; /* messages in their place; published = 1 goes along with the next transaction */
 	size_t n_renamed, renamed_capacity;
-	int64_t listing[2]; /* number of the newest listing */
-	bool broken;	    /* what is on disk is no longer known: reopen */
+	int64_t listing[2];	    /* number of the newest listing */
+	bool unverified[2];	    /* something was committed in a session that is not settled */
+	int64_t adopted[2];	    /* number of the newest listing when files were last adopted, -1: never */
+	bool unclean;		    /* the run before this one was interrupted */
+	bool sound;		    /* opened for a run, and repaired */
+	bool broken;		    /* what is on disk is no longer known: reopen */
+	struct glean_error failure; /* why it is broken */
+	bool damaged; /* the ledger contradicts itself or cannot be read: nothing more is done by it */
+
+	pthread_mutex_t
+		flush_mutex; /* who is told of a failed flush marks the store as broken before others flush */
 
 	pthread_mutex_t pool_mutex; /* guards the rest */
 	struct glean_writer *pool;
@@ -92,6 +102,37 @@ int glean_ledger_open(struct glean_store *store, struct glean_error *err);
 /* 1: opened, 0: it holds nothing yet. */
 int glean_ledger_open_reader(struct glean_store *store, struct glean_error *err);
 void glean_ledger_close(struct glean_store *store);
+
+/* Note that the ledger is damaged, WHAT says by what; from now on it is not used. Returns GLEAN_E_DATA. */
+int glean_ledger_damaged(struct glean_store *store, const char *what, struct glean_error *err);
+/* A column of text, "" when it is missing though it must not be. */
+const char *glean_sql_text(sqlite3_stmt *stmt, int column);
+
+/* ---- is it whole? (examine.c) ---- */
+
+/* Tables and indexes must be those that the COUNT MIGRATIONS make. */
+int glean_ledger_check_schema(struct glean_store *store, const char *const *migrations, size_t count,
+			      struct glean_error *err);
+/* Read all of it, which takes long: pages, indexes, and rows that point to others. */
+int glean_ledger_examine(struct glean_store *store, struct glean_error *err);
+/* Rename the ledger's files, whichever there are; the ledger is closed. */
+int glean_ledger_set_aside(struct glean_store *store, struct glean_error *err);
+
+#define GLEAN_HOME_SIZE 128
+/* What tells this ledger and this Maildir from copies of them. */
+int glean_store_home(struct glean_store *store, char home[GLEAN_HOME_SIZE], struct glean_error *err);
+
+/* ---- ledger and Maildir brought together (rebuild.c) ---- */
+
+enum glean_reconcile {
+	RECONCILE_FOUND,   /* files that have no row get one */
+	RECONCILE_MISSING, /* and rows that have no file are no longer relied on */
+	RECONCILE_DEEP,	   /* and so are those whose file holds something else */
+};
+
+/* In one transaction that also records HOME and where the listings stood. */
+int glean_store_reconcile(struct glean_store *store, enum glean_reconcile how, const char *home,
+			  struct glean_error *err);
 
 /*
  * SQL (kept prepared: one address, one statement) with its parameters by the
@@ -114,6 +155,8 @@ int glean_sql_number(struct glean_store *store, int64_t *number, struct glean_er
 /* Lock, refuse a broken store, note ACTION for failures. Always paired with glean_ledger_unlock(). */
 int glean_ledger_lock(struct glean_store *store, const char *action, struct glean_error *err);
 void glean_ledger_unlock(struct glean_store *store);
+/* A flush failed, or files and rows differ; WHY (may be NULL) is what everyone is told from now on. */
+void glean_store_break(struct glean_store *store, const struct glean_error *why);
 
 /* A write transaction; it also takes the pending published = 1 along. */
 int glean_ledger_begin(struct glean_store *store, struct glean_error *err);
@@ -131,6 +174,8 @@ int glean_variants_open(struct glean_store *store, struct glean_error *err);
 void glean_name_stem(char stem[GLEAN_STEM_SIZE], const char *name);
 /* Is NAME one of our staged files? */
 bool glean_name_is_staged(const char *name);
+/* Is NAME that of a message's file, whatever mail programs added behind it? */
+bool glean_name_is_message(const char *name);
 
 /* The files of some folders, found by stem in spite of flags that mail programs add. */
 struct glean_names {
@@ -147,6 +192,8 @@ int glean_names_add(struct glean_names *names, int fd, int tag, const char *path
 int glean_names_sort(struct glean_names *names, struct glean_error *err);
 /* The file with the stem of NAME, or NULL; *TAG gets its folder's. */
 const char *glean_names_find(const struct glean_names *names, const char *name, int *tag);
+/* The same as its place in ITEMS, or NULL. */
+struct glean_name *glean_names_item(const struct glean_names *names, const char *name);
 void glean_names_finish(struct glean_names *names);
 
 /* Publish again what was not, mark what is lost, remove strays. */

@@ -164,7 +164,7 @@ static int find_same_arrival(struct merge *m, int64_t *message)
 	int rc = 0;
 
 	if (m->arrival.message) {
-		bool whole = m->arrival.state == ARRIVAL_STORED;
+		bool whole = m->arrival.state == ARRIVAL_STORED || m->arrival.state == ARRIVAL_FILELESS;
 
 		*message = m->arrival.message;
 		if (m->arrival.same_bytes || (whole && m->arrival.same_content))
@@ -208,8 +208,34 @@ static int find_by_key(struct merge *m, int64_t *message)
 }
 
 /*
+ * A file that was here before the ledger knew of it came in by an arrival that
+ * is not on record any more; the first listing since then shows all that may
+ * still be there. In every octet the same, it is that arrival. With the same
+ * content and a Date it is that, or the other server's copy.
+ */
+static int find_adopted(struct merge *m, int64_t *message)
+{
+	static const char same[] = "SELECT id FROM message WHERE key = '' AND content = ?1 AND sides = 0"
+				   " AND loose = ?2 ORDER BY id LIMIT 1";
+	static const char dated[] = "SELECT id FROM message WHERE key = '' AND content = ?1 AND sides = 0"
+				    " AND date_s <> 0 ORDER BY id LIMIT 1";
+	int64_t since = m->store->adopted[m->side];
+	int64_t listing = m->arrival.id ? m->arrival.first_listing : m->store->listing[m->side];
+	bool first = listing <= since + 1;
+	int rc;
+
+	/* Without a unique-id it may have been listed before. */
+	if (since < 0 || (m->arrival.id && !first))
+		return 0;
+	rc = glean_sql_number(m->store, message, m->err, same, "bb", CONTENT(m), LOOSE(m));
+	if (rc < 0 || *message || !first)
+		return rc;
+	return glean_sql_number(m->store, message, m->err, dated, "b", CONTENT(m));
+}
+
+/*
  * Without a Message-ID: one that left this server and is back under the same
- * unique-id, or one that so far only the other server had.
+ * unique-id, one of those found here, or one that so far only the other server had.
  */
 static int find_without_key(struct merge *m, int64_t *message)
 {
@@ -223,6 +249,8 @@ static int find_without_key(struct merge *m, int64_t *message)
 	if (m->arrival.uidl[0])
 		rc = glean_sql_number(m->store, message, m->err, back, "itb", SQL_INT(m->side),
 				      m->arrival.uidl, LOOSE(m));
+	if (rc == 0 && *message == 0)
+		rc = find_adopted(m, message);
 	if (rc < 0 || *message)
 		return rc;
 	return glean_sql_number(m->store, message, m->err, unpaired, "bi", CONTENT(m),
@@ -284,7 +312,7 @@ static int join_message(struct merge *m, int64_t message, bool *lost)
 	m->outcome->message = message;
 	*lost = sqlite3_column_int(stmt, 0) == PUBLISHED_LOST;
 	m->outcome->place = sqlite3_column_int(stmt, 1);
-	snprintf(m->outcome->name, sizeof m->outcome->name, "%s", (const char *)sqlite3_column_text(stmt, 2));
+	snprintf(m->outcome->name, sizeof m->outcome->name, "%s", glean_sql_text(stmt, 2));
 	sides = sqlite3_column_int64(stmt, 3);
 	sqlite3_reset(stmt);
 	rc = 0;
@@ -305,7 +333,8 @@ static int record_arrival(struct merge *m)
 		" VALUES (?1, NULL, ?2, ?3, ?4, ?4, 0, 0)";
 	static const char update[] =
 		"UPDATE arrival SET state = ?2, message = ?3, octets = ?4, raw = ?5, loose = ?6,"
-		" stored_s = coalesce(stored_s, ?7), retry_s = NULL, reason = NULL,"
+		" stored_s = CASE WHEN ?8 THEN coalesce(stored_s, ?7) ELSE ?7 END, retry_s = NULL, reason = "
+		"NULL,"
 		" tries = CASE WHEN deleted_s IS NULL THEN 0 ELSE tries END WHERE id = ?1"
 		" RETURNING stored_s";
 	bool doubtful = !m->accepted && GLEAN_SHORT(m->entry->announced_bytes, m->entry->octets);
@@ -317,9 +346,10 @@ static int record_arrival(struct merge *m)
 		m->arrival.id = sqlite3_last_insert_rowid(m->store->db);
 	}
 	if (rc == 0)
-		rc = glean_sql_number(m->store, &m->receipt->stored_s, m->err, update, "iiiibbi",
+		rc = glean_sql_number(m->store, &m->receipt->stored_s, m->err, update, "iiiibbii",
 				      m->arrival.id, SQL_INT(doubtful ? ARRIVAL_SHORT : ARRIVAL_STORED),
-				      m->outcome->message, m->entry->octets, RAW(m), LOOSE(m), m->now_s);
+				      m->outcome->message, m->entry->octets, RAW(m), LOOSE(m), m->now_s,
+				      SQL_INT(m->accepted));
 	m->receipt->arrival = m->arrival.id;
 	m->receipt->message = m->outcome->message;
 	m->receipt->may_delete = !doubtful;

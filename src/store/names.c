@@ -35,6 +35,14 @@ bool glean_name_is_staged(const char *name)
 	       strspn(random, "0123456789abcdef") == 16 && strcmp(random + 16, SUFFIX) == 0;
 }
 
+bool glean_name_is_message(const char *name)
+{
+	char stem[GLEAN_STEM_SIZE];
+
+	glean_name_stem(stem, name);
+	return stem_size(name) < GLEAN_STEM_SIZE && glean_name_is_staged(stem);
+}
+
 static int compare_stems(const char *a, const char *b)
 {
 	size_t a_size = stem_size(a), b_size = stem_size(b);
@@ -113,7 +121,7 @@ int glean_names_sort(struct glean_names *names, struct glean_error *err)
 	return 0;
 }
 
-const char *glean_names_find(const struct glean_names *names, const char *name, int *tag)
+struct glean_name *glean_names_item(const struct glean_names *names, const char *name)
 {
 	size_t low = 0, high = names->count;
 
@@ -122,16 +130,24 @@ const char *glean_names_find(const struct glean_names *names, const char *name, 
 		const char *candidate = names->strings.data + names->items[middle].offset;
 		int order = compare_stems(candidate, name);
 
-		if (order == 0) {
-			*tag = names->items[middle].tag;
-			return candidate;
-		}
+		if (order == 0)
+			return &names->items[middle];
 		if (order < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return NULL;
+}
+
+const char *glean_names_find(const struct glean_names *names, const char *name, int *tag)
+{
+	const struct glean_name *item = glean_names_item(names, name);
+
+	if (!item)
+		return NULL;
+	*tag = item->tag;
+	return names->strings.data + item->offset;
 }
 
 void glean_names_finish(struct glean_names *names)

@@ -135,6 +135,10 @@ static int add_known(struct view *view, sqlite3_stmt *stmt)
 		.retry_s = sqlite3_column_int64(stmt, 7),
 		.unmatched = sqlite3_column_int64(stmt, 8) < view->listing - 1,
 	};
+	if (known->id <= 0 || known->size_bytes < 0 || sqlite3_column_int64(stmt, 4) < ARRIVAL_TO_FETCH ||
+	    sqlite3_column_int64(stmt, 4) > ARRIVAL_FILELESS)
+		return glean_ledger_damaged(view->store, _("an arrival has values that cannot be"),
+					    view->err);
 	if (!uidl)
 		uidl = "";
 	if (glean_buf_add(&view->strings, uidl, strlen(uidl) + 1) < 0)
@@ -152,9 +156,11 @@ static int load_known(struct view *view)
 	int rc = glean_sql_row(view->store, &stmt, view->err, sql, "i", SQL_INT(view->side));
 
 	for (; rc > 0; rc = glean_sql_next(view->store, stmt, view->err)) {
-		if (add_known(view, stmt) < 0) {
+		int added = add_known(view, stmt);
+
+		if (added < 0) {
 			sqlite3_reset(stmt);
-			return GLEAN_E_IO;
+			return added;
 		}
 	}
 	for (size_t i = 0; i < view->n_known; i++)
@@ -196,7 +202,8 @@ static int compare_one(struct view *view, struct glean_seen *seen)
 	}
 	known->shown = true;
 	seen->arrival = known->id;
-	seen->stored = known->state == ARRIVAL_STORED;
+	seen->stored = known->state == ARRIVAL_STORED || known->state == ARRIVAL_FILELESS;
+	seen->fileless = known->state == ARRIVAL_FILELESS;
 	seen->stored_s = seen->stored ? known->stored_s : 0;
 	seen->unconfirmed = known->deleting;
 	seen->retry_s = known->retry_s;

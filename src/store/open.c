@@ -15,7 +15,7 @@
 /* errno of a creation: a full or failing disk is not the same as a name that cannot be. */
 static int fail_create(const char *path, struct glean_error *err)
 {
-	bool disk = errno == ENOSPC || errno == EDQUOT || errno == EIO || errno == ENOMEM;
+	bool disk = glean_is_shortage(errno);
 
 	glean_fail_errno(err, _("create %s"), path);
 	if (err && !disk)
@@ -48,12 +48,17 @@ static int open_folder(int *fd, int parent_fd, const char *name, const char *pat
 	if (create && mkdirat(parent_fd, name, 0700) == 0) {
 		/* The mask may have taken too much away; and the name must be durable before a message is in
 		 * it. */
-		if (fchmodat(parent_fd, name, 0700, 0) < 0 || fsync(parent_fd) < 0)
-			return fail_create(path, err);
+		if (fchmodat(parent_fd, name, 0700, 0) < 0 || glean_flush_fd(parent_fd) < 0) {
+			int rc = fail_create(path, err);
+
+			/* The next run would take it for one that is durable. */
+			unlinkat(parent_fd, name, AT_REMOVEDIR);
+			return rc;
+		}
 	} else if (create && errno != EEXIST) {
 		return fail_create(path, err);
 	}
-	*fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	*fd = glean_open_at(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	return *fd < 0 ? fail_folder(parent_fd, name, path, create, err) : 0;
 }
 
@@ -65,29 +70,80 @@ static int sync_parent(char *path, char *end)
 	while (slash > path && *--slash != '/')
 		;
 	*slash = '\0';
-	fd = open(slash == path ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = glean_open_at(AT_FDCWD, slash == path ? "/" : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	*slash = '/';
 	if (fd < 0)
 		return -1;
-	rc = fsync(fd);
+	rc = glean_flush_fd(fd);
 	close(fd);
+	return rc;
+}
+
+/*
+ * PATH up to END is there, and the next folder in it is not: if it is of our
+ * making, the run that made it was perhaps killed before its name was durable.
+ * One on another file system than its parent was mounted there by others.
+ */
+static int flush_left(char *path, char *end, dev_t above, dev_t here)
+{
+	char *next;
+	bool empty;
+	struct stat st;
+
+	if (here != above)
+		return 0;
+	*end = '/';
+	next = strchr(end + 1, '/');
+	if (next)
+		*next = '\0';
+	empty = stat(path, &st) < 0 && errno == ENOENT;
+	if (next)
+		*next = '/';
+	*end = '\0';
+	/* In what cannot be read nothing was made by us: that would have failed. */
+	return !empty || sync_parent(path, end) == 0 || errno == EACCES ? 0 : -1;
+}
+
+/* PATH up to END. */
+static int make_parent(char *path, char *end, dev_t *above, struct glean_error *err)
+{
+	struct stat st;
+	int rc = 0;
+
+	if (stat(path, &st) == 0) {
+		if (flush_left(path, end, *above, st.st_dev) < 0)
+			rc = fail_create(path, err);
+		*above = st.st_dev;
+	} else if (errno != ENOENT || (mkdir(path, 0700) < 0 && errno != EEXIST)) {
+		rc = fail_create(path, err);
+	} else if (chmod(path, 0700) < 0 || sync_parent(path, end) < 0) {
+		rc = fail_create(path, err);
+		rmdir(path);
+	}
 	return rc;
 }
 
 /* All folders above the account's own; there the user may have symbolic links. */
 static int make_parents(char *path, struct glean_error *err)
 {
+	struct stat root;
+	dev_t above = stat("/", &root) == 0 ? root.st_dev : 0;
 	int rc = 0;
 
 	for (char *p = strchr(path + 1, '/'); p && rc == 0; p = strchr(p + 1, '/')) {
-		struct stat st;
-
 		*p = '\0';
-		if (stat(path, &st) < 0 && (errno != ENOENT || (mkdir(path, 0700) < 0 && errno != EEXIST) ||
-					    chmod(path, 0700) < 0 || sync_parent(path, p) < 0))
-			rc = fail_create(path, err);
+		rc = make_parent(path, p, &above, err);
 		*p = '/';
 	}
+	return rc;
+}
+
+int glean_store_make_root(const struct glean_account *account, struct glean_error *err)
+{
+	char *path = strdup(account->store_dir);
+	int rc = path ? make_parents(path, err) : glean_fail_memory(err);
+
+	free(path);
 	return rc;
 }
 
@@ -109,7 +165,8 @@ static int open_account_folder(struct glean_store *store, bool create, struct gl
 		rc = make_parents(parent, err);
 	*slash = '\0';
 	if (rc == 0) {
-		fd = open(slash == parent ? "/" : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = glean_open_at(AT_FDCWD, slash == parent ? "/" : parent,
+				   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 		if (fd < 0) {
 			rc = create ? fail_create(dir, err) : glean_fail_errno(err, _("open %s"), parent);
 		} else {
@@ -150,6 +207,34 @@ int glean_variants_open(struct glean_store *store, struct glean_error *err)
 		return 0;
 	return open_folder(&store->variants_fd, store->dir_fd, "variants", _("the variants' folder"), true,
 			   err);
+}
+
+/*
+ * A run that was killed may have made folders that are not durable: what is
+ * there is flushed again as long as no message is on record. The first one
+ * comes behind that.
+ */
+static int flush_new_store(struct glean_store *store, struct glean_error *err)
+{
+	static const char sql[] = "SELECT 1 FROM message LIMIT 1";
+	char *path = strdup(store->account->store_dir);
+	int64_t some = 0;
+	int fd, rc = path ? 0 : glean_fail_memory(err);
+
+	store->action = _("it could not be read");
+	if (rc == 0)
+		rc = glean_sql_number(store, &some, err, sql, "");
+	if (rc == 0 && !some) {
+		fd = glean_open_at(store->dir_fd, "Maildir", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+				   0);
+		if (fd < 0 || glean_flush_fd(fd) < 0 || glean_flush_fd(store->dir_fd) < 0 ||
+		    sync_parent(path, path + strlen(path)) < 0)
+			rc = glean_fail_errno(err, _("flush %s"), path);
+		if (fd >= 0)
+			close(fd);
+	}
+	free(path);
+	return rc;
 }
 
 /* ---- the lock ---- */
@@ -202,6 +287,8 @@ static void note_holder(int fd)
 
 static int lock(struct glean_store *store, struct glean_error *err)
 {
+	char mark;
+
 	store->lock_fd =
 		openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (store->lock_fd < 0) {
@@ -215,6 +302,7 @@ static int lock(struct glean_store *store, struct glean_error *err)
 	}
 	if (fchmod(store->lock_fd, 0600) < 0)
 		return glean_fail_errno(err, _("protect %s/lock"), store->account->store_dir);
+	store->unclean = pread(store->lock_fd, &mark, 1, 0) != 0;
 	note_holder(store->lock_fd);
 	return 0;
 }
@@ -232,6 +320,7 @@ static struct glean_store *create(const struct glean_account *account, const str
 	store->dir_fd = store->lock_fd = store->tmp_fd = store->new_fd = store->cur_fd = store->variants_fd =
 		-1;
 	pthread_mutex_init(&store->mutex, NULL);
+	pthread_mutex_init(&store->flush_mutex, NULL);
 	pthread_mutex_init(&store->pool_mutex, NULL);
 	return store;
 }
@@ -280,8 +369,78 @@ static int look_for_maildir(struct glean_store *store, struct glean_error *err)
 	return rc;
 }
 
-int glean_store_open(struct glean_store **store_r, const struct glean_account *account,
-		     const struct glean_context *context, struct glean_error *err)
+/* REBUILD: examine it, and make a new one if it is damaged. */
+static int open_ledger(struct glean_store *store, bool rebuild, struct glean_error *err)
+{
+	int rc = glean_ledger_open(store, err);
+
+	if (rc == 0 && rebuild)
+		rc = glean_ledger_examine(store, err);
+	if (!rebuild || !store->damaged)
+		return rc;
+	if (err)
+		glean_log(store->context, GLEAN_LOG_WARNING, "%s", err->text);
+	glean_ledger_close(store);
+	store->damaged = store->broken = false;
+	rc = glean_ledger_set_aside(store, err);
+	return rc < 0 ? rc : glean_ledger_open(store, err);
+}
+
+static int load_home(struct glean_store *store, char home[GLEAN_HOME_SIZE], struct glean_error *err)
+{
+	static const char sql[] = "SELECT value FROM meta WHERE key = 'home'";
+	static const char adopted[] = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'adopted-' || ?1";
+	sqlite3_stmt *stmt;
+	int rc;
+
+	store->action = _("it could not be read");
+	for (int side = 0; side < 2; side++) {
+		store->adopted[side] = -1;
+		rc = glean_sql_row(store, &stmt, err, adopted, "i", SQL_INT(side));
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			store->adopted[side] = sqlite3_column_int64(stmt, 0);
+		sqlite3_reset(stmt);
+	}
+	rc = glean_sql_row(store, &stmt, err, sql, "");
+	if (rc > 0) {
+		snprintf(home, GLEAN_HOME_SIZE, "%s", glean_sql_text(stmt, 0));
+		sqlite3_reset(stmt);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/*
+ * The ledger tells what an interrupted run left to do; but its newest entries
+ * may be lost with its log: then files have no row. A ledger that is not where
+ * it was may have been copied in the midst of a run: it is examined as a whole,
+ * and compared with the Maildir.
+ */
+static int repair(struct glean_store *store, bool rebuild, struct glean_error *err)
+{
+	char home[GLEAN_HOME_SIZE], recorded[GLEAN_HOME_SIZE] = "";
+	bool moved;
+	int rc = load_home(store, recorded, err);
+
+	if (rc == 0)
+		rc = glean_store_home(store, home, err);
+	moved = rc == 0 && strcmp(home, recorded) != 0;
+	if (moved && !rebuild)
+		rc = glean_ledger_examine(store, err);
+	if (rc == 0)
+		rc = glean_store_recover(store, err);
+	if (rc < 0 || !(rebuild || moved || store->unclean))
+		return rc;
+	return glean_store_reconcile(store,
+				     rebuild ? RECONCILE_DEEP
+				     : moved ? RECONCILE_MISSING
+					     : RECONCILE_FOUND,
+				     home, err);
+}
+
+static int open_for_run(struct glean_store **store_r, const struct glean_account *account, bool rebuild,
+			const struct glean_context *context, struct glean_error *err)
 {
 	struct glean_store *store = create(account, context);
 	int rc;
@@ -293,21 +452,36 @@ int glean_store_open(struct glean_store **store_r, const struct glean_account *a
 	if (rc == 0)
 		rc = lock(store, err);
 	if (rc == 0)
-		rc = glean_ledger_open(store, err);
+		rc = open_ledger(store, rebuild, err);
 	if (rc == 0)
 		rc = look_for_maildir(store, err);
 	if (rc == 0)
 		rc = open_maildir(store, true, err);
 	if (rc == 0)
+		rc = flush_new_store(store, err);
+	if (rc == 0)
 		rc = load_listings(store, err);
 	if (rc == 0)
-		rc = glean_store_recover(store, err);
+		rc = repair(store, rebuild, err);
 	if (rc < 0) {
 		glean_store_close(store);
 		return rc;
 	}
+	store->sound = true;
 	*store_r = store;
 	return 0;
+}
+
+int glean_store_open(struct glean_store **store, const struct glean_account *account,
+		     const struct glean_context *context, struct glean_error *err)
+{
+	return open_for_run(store, account, false, context, err);
+}
+
+int glean_store_rebuild(struct glean_store **store, const struct glean_account *account,
+			const struct glean_context *context, struct glean_error *err)
+{
+	return open_for_run(store, account, true, context, err);
 }
 
 int glean_store_open_reader(struct glean_store **store_r, const struct glean_account *account,
@@ -342,7 +516,7 @@ int glean_store_open_reader(struct glean_store **store_r, const struct glean_acc
 /* published = 1 for what was renamed since the last transaction; if it fails, the next run finds out. */
 static void flush_renamed(struct glean_store *store)
 {
-	if (!store->db || store->broken || store->n_renamed == 0)
+	if (!store->db || store->broken || store->damaged || store->n_renamed == 0)
 		return;
 	store->action = _("it could not be brought up to date");
 	if (glean_ledger_begin(store, NULL) == 0)
@@ -356,6 +530,10 @@ void glean_store_close(struct glean_store *store)
 	flush_renamed(store);
 	glean_ledger_close(store);
 	glean_writers_free(store);
+	/* The next run need not look for what this one left. */
+	if (store->sound && !store->broken && !store->damaged && ftruncate(store->lock_fd, 0) < 0)
+		glean_log(store->context, GLEAN_LOG_INFO, "%s/lock: %s", store->account->store_dir,
+			  strerror(errno));
 	/* The lock last: until then nobody else may touch the rest. */
 	const int fds[] = { store->tmp_fd,	store->new_fd, store->cur_fd,
 			    store->variants_fd, store->dir_fd, store->lock_fd };
@@ -364,6 +542,7 @@ void glean_store_close(struct glean_store *store)
 			close(fds[i]);
 	}
 	pthread_mutex_destroy(&store->mutex);
+	pthread_mutex_destroy(&store->flush_mutex);
 	pthread_mutex_destroy(&store->pool_mutex);
 	free(store);
 }

@@ -66,7 +66,7 @@ static int show(sqlite3_stmt *stmt, const struct glean_names *names, glean_messa
 		.variant_of = sqlite3_column_int64(stmt, 11),
 	};
 	int folder = 0;
-	const char *name = glean_names_find(names, (const char *)sqlite3_column_text(stmt, 1), &folder);
+	const char *name = glean_names_find(names, glean_sql_text(stmt, 1), &folder);
 
 	/* Recorded, but its file has not left tmp yet. */
 	if (!name && sqlite3_column_int(stmt, 2) == PUBLISHED_NOT_YET)
@@ -155,7 +155,7 @@ static int read_counts(struct glean_store *store, struct glean_account_status *s
 	status->messages -= n_lost;
 	if (rc <= 0)
 		return rc;
-	snprintf(status->guard, sizeof status->guard, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	snprintf(status->guard, sizeof status->guard, "%s", glean_sql_text(stmt, 0));
 	sqlite3_reset(stmt);
 	return 0;
 }
@@ -176,8 +176,7 @@ static int read_checks(struct glean_store *store, int side, struct glean_side_st
 		return rc;
 	status->last_try_s = sqlite3_column_int64(stmt, 0);
 	if (!sqlite3_column_int(stmt, 1))
-		snprintf(status->last_error, sizeof status->last_error, "%s",
-			 (const char *)sqlite3_column_text(stmt, 2));
+		snprintf(status->last_error, sizeof status->last_error, "%s", glean_sql_text(stmt, 2));
 	sqlite3_reset(stmt);
 	return 0;
 }
@@ -188,9 +187,10 @@ static int read_listed(struct glean_store *store, int side, struct glean_side_st
 	/* Those without a unique-id have rows only once they were fetched. */
 	static const char total[] = "SELECT listed, unknown, listing FROM side WHERE side = ?1";
 	static const char known[] =
-		"SELECT total(uidl IS NOT NULL AND state <> 1), total(state <> 1 AND retry_s IS NOT NULL),"
-		" total(state = 1 AND deleting_s IS NULL), total(deleting_s IS NOT NULL),"
-		" total(uidl IS NULL AND state = 1 AND seen_listing = ?2)"
+		"SELECT total(uidl IS NOT NULL AND state NOT IN (1, 3)),"
+		" total(state NOT IN (1, 3) AND retry_s IS NOT NULL),"
+		" total(state IN (1, 3) AND deleting_s IS NULL), total(deleting_s IS NOT NULL),"
+		" total(uidl IS NULL AND state IN (1, 3) AND seen_listing = ?2)"
 		" FROM arrival WHERE side = ?1 AND gone_s IS NULL";
 	int64_t unknown = 0, listing = 0;
 	sqlite3_stmt *stmt;

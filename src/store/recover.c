@@ -23,7 +23,7 @@ struct recovery {
 	bool names_read;
 };
 
-enum { IN_PLACE };
+enum { IN_NEW, IN_CUR, IN_VARIANTS };
 
 static int load(struct glean_store *store, struct recovery *recovery, struct glean_error *err)
 {
@@ -51,12 +51,10 @@ static int load(struct glean_store *store, struct recovery *recovery, struct gle
 		row = &recovery->rows[recovery->count++];
 		*row = (struct unpublished){ .id = sqlite3_column_int64(stmt, 0),
 					     .place = sqlite3_column_int(stmt, 2) };
-		snprintf(row->name, sizeof row->name, "%s", (const char *)sqlite3_column_text(stmt, 1));
-		if (strchr(row->name, '/')) {
+		snprintf(row->name, sizeof row->name, "%s", glean_sql_text(stmt, 1));
+		if (!glean_name_is_message(row->name) || strchr(row->name, '/')) {
 			sqlite3_reset(stmt);
-			return glean_fail(err, GLEAN_E_DATA,
-					  _("ledger %s: message %lld has a name with a slash"),
-					  store->ledger_path, (long long)row->id);
+			return glean_ledger_damaged(store, _("a message has a name that cannot be"), err);
 		}
 	}
 	return rc;
@@ -70,12 +68,31 @@ static int read_names(struct glean_store *store, struct recovery *recovery, stru
 	if (recovery->names_read)
 		return 0;
 	recovery->names_read = true;
-	rc = glean_names_add(names, store->new_fd, IN_PLACE, "Maildir/new", err);
+	rc = glean_names_add(names, store->new_fd, IN_NEW, "Maildir/new", err);
 	if (rc == 0)
-		rc = glean_names_add(names, store->cur_fd, IN_PLACE, "Maildir/cur", err);
+		rc = glean_names_add(names, store->cur_fd, IN_CUR, "Maildir/cur", err);
 	if (rc == 0)
-		rc = glean_names_add(names, store->variants_fd, IN_PLACE, "variants", err);
+		rc = glean_names_add(names, store->variants_fd, IN_VARIANTS, "variants", err);
 	return rc < 0 ? rc : glean_names_sort(names, err);
+}
+
+/*
+ * Its name is there, but the flush of it may have failed: then it is there for
+ * the eye only, and another flush does nothing. Given again, it is flushed
+ * anew. What is in cur a mail program put there.
+ */
+static int name_again(struct glean_store *store, const char *stem, const char *name, int place,
+		      struct glean_error *err)
+{
+	int fd = place == IN_NEW ? store->new_fd : store->variants_fd;
+
+	if (place == IN_CUR)
+		return 0;
+	if (renameat(fd, name, store->tmp_fd, stem) < 0)
+		return errno == ENOENT ? 0 : glean_fail_errno(err, _("move %s to Maildir/tmp"), name);
+	if (renameat(store->tmp_fd, stem, fd, name) < 0)
+		return glean_fail_errno(err, _("move %s out of Maildir/tmp"), stem);
+	return 0;
 }
 
 static int publish(struct glean_store *store, struct recovery *recovery, struct unpublished *row,
@@ -83,7 +100,8 @@ static int publish(struct glean_store *store, struct recovery *recovery, struct 
 {
 	int to_fd = row->place == PLACE_VARIANTS ? store->variants_fd : store->new_fd;
 	char stem[GLEAN_STEM_SIZE];
-	int tag, rc;
+	const char *found;
+	int tag = IN_NEW, rc;
 
 	glean_name_stem(stem, row->name);
 	if (renameat(store->tmp_fd, stem, to_fd, row->name) == 0) {
@@ -93,16 +111,17 @@ static int publish(struct glean_store *store, struct recovery *recovery, struct 
 	if (errno != ENOENT)
 		return glean_fail_errno(err, _("move %s out of Maildir/tmp"), stem);
 	rc = read_names(store, recovery, err);
-	row->found = rc == 0 && glean_names_find(&recovery->names, row->name, &tag);
-	return rc;
+	found = rc == 0 ? glean_names_find(&recovery->names, row->name, &tag) : NULL;
+	row->found = found != NULL;
+	return found ? name_again(store, stem, found, tag, err) : rc;
 }
 
 static int flush_folders(struct glean_store *store, struct glean_error *err)
 {
 	/* What a mail program moved on to cur may not be durable there either. */
-	if (fsync(store->new_fd) < 0 || fsync(store->cur_fd) < 0)
+	if (glean_flush_fd(store->new_fd) < 0 || glean_flush_fd(store->cur_fd) < 0)
 		return glean_fail_errno(err, _("flush %s/Maildir"), store->account->store_dir);
-	if (store->variants_fd >= 0 && fsync(store->variants_fd) < 0)
+	if (store->variants_fd >= 0 && glean_flush_fd(store->variants_fd) < 0)
 		return glean_fail_errno(err, _("flush %s/variants"), store->account->store_dir);
 	return 0;
 }
@@ -162,6 +181,54 @@ static int remove_strays(struct glean_store *store, struct glean_error *err)
 	return rc;
 }
 
+/*
+ * A session of SIDE was not settled: its replies may have been shifted against
+ * our commands. Of the size that was announced, and no other listed message
+ * is: had a reply been left out or been one too many, it would be another.
+ */
+static int doubt(struct glean_store *store, enum glean_side side, int64_t since_s, struct glean_error *err)
+{
+	static const char sql[] =
+		"UPDATE arrival SET state = 2 WHERE side = ?1 AND state = 1 AND stored_s >= ?2 AND NOT"
+		" (octets = size AND size IN (SELECT size FROM arrival WHERE side = ?1 AND gone_s IS NULL"
+		" GROUP BY size HAVING count(*) = 1))";
+	static const char settled[] = "UPDATE side SET unverified_s = NULL WHERE side = ?1";
+	int64_t doubted = 0;
+	int rc = glean_ledger_begin(store, err);
+
+	if (rc < 0)
+		return rc;
+	rc = glean_sql_run(store, &doubted, err, sql, "ii", SQL_INT(side), since_s);
+	if (rc == 0)
+		rc = glean_sql_run(store, NULL, err, settled, "i", SQL_INT(side));
+	if (rc == 0 && doubted > 0)
+		glean_log(store->context, GLEAN_LOG_INFO,
+			  _("%s: a session was interrupted before it was known whether its replies fitted; "
+			    "messages fetched once more: %lld"),
+			  store->account->name, (long long)doubted);
+	return glean_ledger_end(store, rc, err);
+}
+
+static int settle_sessions(struct glean_store *store, struct glean_error *err)
+{
+	static const char sql[] =
+		"SELECT unverified_s FROM side WHERE side = ?1 AND unverified_s IS NOT NULL";
+	int rc = 0;
+
+	for (int side = GLEAN_OLD; side <= GLEAN_NEW && rc == 0; side++) {
+		sqlite3_stmt *stmt;
+		int64_t since_s;
+
+		rc = glean_sql_row(store, &stmt, err, sql, "i", SQL_INT(side));
+		if (rc <= 0)
+			continue;
+		since_s = sqlite3_column_int64(stmt, 0);
+		sqlite3_reset(stmt);
+		rc = doubt(store, (enum glean_side)side, since_s, err);
+	}
+	return rc;
+}
+
 int glean_store_recover(struct glean_store *store, struct glean_error *err)
 {
 	struct recovery recovery = { 0 };
@@ -171,6 +238,8 @@ int glean_store_recover(struct glean_store *store, struct glean_error *err)
 	rc = load(store, &recovery, err);
 	if (rc == 0 && recovery.count > 0)
 		rc = publish_all(store, &recovery, err);
+	if (rc == 0)
+		rc = settle_sessions(store, err);
 	if (rc == 0)
 		rc = remove_strays(store, err);
 	glean_names_finish(&recovery.names);

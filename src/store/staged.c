@@ -73,8 +73,8 @@ static int create_file(struct glean_staged *staged, struct glean_error *err)
 		return glean_fail_errno(err, _("get random numbers"));
 	glean_hex(hex, random, sizeof random);
 	snprintf(staged->name, sizeof staged->name, "%lld.R%s.mailglean", (long long)time(NULL), hex);
-	staged->fd = openat(staged->store->tmp_fd, staged->name,
-			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	staged->fd = glean_open_at(staged->store->tmp_fd, staged->name,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (staged->fd < 0) {
 		int rc = glean_fail_errno(err, _("create Maildir/tmp/%s"), staged->name);
 
@@ -172,7 +172,9 @@ static int close_or_keep(struct glean_staged *staged, struct glean_error *err)
 		return 0;
 	staged->fd = -1;
 	/* A quota or network disk may report the lost write only here. */
-	return close(fd) < 0 ? glean_fail_errno(err, _("close Maildir/tmp/%s"), staged->name) : 0;
+	if (close(fd) < 0 && errno != EINTR)
+		return glean_fail_errno(err, _("close Maildir/tmp/%s"), staged->name);
+	return 0;
 }
 
 int glean_staged_end(struct glean_staged *staged, struct glean_error *err)

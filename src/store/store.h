@@ -19,7 +19,9 @@ struct glean_store;
  * Open the store of ACCOUNT for a run, creating what is missing (0700, 0600),
  * take its lock, and repair what an interrupted run left: rows with
  * published = 0 are published again, staged files without a row are removed,
- * a row whose file is nowhere is marked lost. Failures: GLEAN_E_TEMP (another
+ * a row whose file is nowhere is marked lost. Without a ledger, one is made from
+ * the files that are there; a ledger that was copied or moved is examined as a
+ * whole and compared with them. Failures: GLEAN_E_TEMP (another
  * process has it; the error says which), GLEAN_E_CREATE, GLEAN_E_IO,
  * GLEAN_E_DATA (ledger damaged, or of a newer version; the Maildir of one that
  * has messages is gone). CONTEXT must outlive the store.
@@ -31,7 +33,18 @@ int glean_store_open(struct glean_store **store, const struct glean_account *acc
 int glean_store_open_reader(struct glean_store **store, const struct glean_account *account,
 			    struct glean_error *err);
 
+/*
+ * The same, for a ledger that may be damaged: read as a whole, it is set aside
+ * (ledger.sqlite.damaged-TIME) and a new one is made from the files when
+ * anything is wrong with it; else each file is compared with what is on record.
+ */
+int glean_store_rebuild(struct glean_store **store, const struct glean_account *account,
+			const struct glean_context *context, struct glean_error *err);
+
 void glean_store_close(struct glean_store *store);
+
+/* Make the folder that holds ACCOUNT's and those above it where they are missing (0700, durable). */
+int glean_store_make_root(const struct glean_account *account, struct glean_error *err);
 
 /* ---- listing: what a server shows against what is on record ---- */
 
@@ -46,6 +59,7 @@ struct glean_seen {
 	int64_t stored_s;
 	bool unconfirmed; /* a DELE of an earlier session was accepted or may have been, yet it is listed */
 	bool returned;	  /* it had been seen to be gone */
+	bool fileless;	  /* stored, but its file is not here and nobody saw it being removed */
 	int64_t retry_s;  /* not to be fetched, or deleted once more, before this time; 0: no pause */
 };
 
@@ -138,12 +152,15 @@ int glean_store_cut_off(struct glean_store *store, int64_t arrival, const char *
 			struct glean_error *err);
 
 /*
- * These were committed in a session whose replies cannot be relied on any
- * more: what came may belong to other messages. They are fetched again before
- * anything is believed of them.
+ * It is known now whether the replies of SIDE's session were those to our
+ * commands. What came for the COUNT arrivals DOUBTED may belong to other
+ * messages: they are fetched again before anything is believed of them; what
+ * else was committed is believed. A session that was never settled, because
+ * the run was killed, is doubted by the next glean_store_open(), but for what
+ * its size makes sure.
  */
-int glean_store_doubt(struct glean_store *store, const int64_t *arrivals, size_t count,
-		      struct glean_error *err);
+int glean_store_settle(struct glean_store *store, enum glean_side side, const int64_t *doubted, size_t count,
+		       struct glean_error *err);
 
 /* ---- deletion ---- */
 

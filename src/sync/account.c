@@ -74,6 +74,20 @@ static bool side_cancelled(void *user)
 	return run_cancelled(side->account->run);
 }
 
+static void account_log(enum glean_log_level level, const char *text, void *user)
+{
+	const struct account_run *account = user;
+
+	run_log(account->run, account->account, -1, level, text);
+}
+
+static bool account_cancelled(void *user)
+{
+	const struct account_run *account = user;
+
+	return run_cancelled(account->run);
+}
+
 void side_set_progress(struct side_run *side, enum side_progress progress)
 {
 	pthread_mutex_lock(&side->account->lock);
@@ -106,6 +120,7 @@ static void side_prepare(struct account_run *account, enum glean_side which)
 		.cancelled = side_cancelled,
 		.user = side,
 		.want_dialogue = run->callbacks->want_dialogue,
+		.helper = run->callbacks->helper,
 	};
 	account->active[which] =
 		side->server->present && (run->options->only < 0 || run->options->only == (int)which);
@@ -204,7 +219,9 @@ static int open_store(struct account_run *account, struct glean_error *err)
 {
 	if (account->run->options->dry_run)
 		return glean_store_open_reader(&account->store, account->account, err);
-	return glean_store_open(&account->store, account->account, &account->side[GLEAN_OLD].context, err);
+	if (account->run->options->rebuild)
+		return glean_store_rebuild(&account->store, account->account, &account->context, err);
+	return glean_store_open(&account->store, account->account, &account->context, err);
 }
 
 static int work(struct account_run *account, struct glean_error *err)
@@ -243,6 +260,9 @@ int account_sync(struct run *run, const struct glean_account *account, struct gl
 	};
 	int rc;
 
+	work_on.context = (struct glean_context){ .log = account_log,
+						  .cancelled = account_cancelled,
+						  .user = &work_on };
 	side_prepare(&work_on, GLEAN_OLD);
 	side_prepare(&work_on, GLEAN_NEW);
 	rc = work(&work_on, err);

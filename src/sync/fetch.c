@@ -2,6 +2,7 @@
 /* Retrieval into batches, each committed while the next one is received. */
 #include "sync/sync.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static void note_receipt(struct fetch *fetch, const struct glean_entry *entry,
 	fetch->stored[receipt->index] = (struct stored){
 		.stored = true,
 		.may_delete = receipt->may_delete,
-		.sure = receipt->restored || entry->octets == entry->announced_bytes,
+		.sized = entry->octets == entry->announced_bytes,
+		.sure = receipt->restored,
 		.arrival = receipt->arrival,
 		.stored_s = receipt->stored_s,
 	};
@@ -338,7 +340,7 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 			       .changed = PTHREAD_COND_INITIALIZER };
 	size_t room = plan->n_fetch < GLEAN_BATCH_MESSAGES ? plan->n_fetch : GLEAN_BATCH_MESSAGES;
 	pthread_t thread;
-	int rc;
+	int rc = 0;
 
 	*verified = true;
 	if (plan->n_fetch == 0)
@@ -347,10 +349,11 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 	fetch.filling.entries = calloc(room, sizeof *fetch.filling.entries);
 	fetch.committing.entries = calloc(room, sizeof *fetch.committing.entries);
 	fetch.receipts = calloc(room, sizeof *fetch.receipts);
-	if (!fetch.filling.entries || !fetch.committing.entries || !fetch.receipts ||
-	    pthread_create(&thread, NULL, committer, &fetch) != 0) {
+	if (!fetch.filling.entries || !fetch.committing.entries || !fetch.receipts)
 		rc = glean_fail_memory(err);
-	} else {
+	else if ((errno = pthread_create(&thread, NULL, committer, &fetch)) != 0)
+		rc = glean_fail_errno(err, _("start a thread"));
+	if (rc == 0) {
 		rc = retrieve(&fetch, pop3, err);
 		rc = end_committer(&fetch, thread, rc, err);
 		*verified = fetch.verified;

@@ -22,7 +22,7 @@ static void plan_one(struct glean_plan *plan, const struct glean_listed *listed,
 	bool due = seen->stored && (delete_after_s == GLEAN_DELETE_STORED ||
 				    glean_plan_due(delete_after_s, seen->stored_s, now_s));
 
-	bool sure = !listed->top && !seen->unconfirmed;
+	bool sure = !listed->top && !seen->unconfirmed && !seen->fileless;
 
 	if (!seen->stored)
 		plan->unstored++;

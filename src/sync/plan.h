@@ -28,7 +28,8 @@ bool glean_plan_paused(const struct glean_seen *seen, int64_t now_s);
  * message known only by a substitute for its unique-id is deleted only after
  * its bytes were seen again in the same session, so it is fetched when due;
  * and so is one whose deletion may have happened: another may stand there
- * under the same unique-id. Failures: GLEAN_E_IO (memory).
+ * under the same unique-id; and one whose file is not here. Failures:
+ * GLEAN_E_IO (memory).
  */
 int glean_plan_make(struct glean_plan *plan, const struct glean_listing *listing,
 		    const struct glean_seen *seen, int64_t delete_after_s, int64_t now_s,

@@ -332,30 +332,49 @@ static int log_out(struct session *session, const struct deletion *deletion, str
 /* ---- the session as a whole ---- */
 
 /*
+ * Of the size that was announced, and none that was asked for around it is:
+ * had a reply been left out or been one too many, this would be another size.
+ */
+static bool told_by_size(const struct session *session, size_t k)
+{
+	const struct glean_plan *plan = &session->plan;
+	const struct glean_listed *items = session->listing.items;
+	size_t begin = k < GLEAN_WINDOW_COMMANDS ? 0 : k - GLEAN_WINDOW_COMMANDS;
+
+	if (!session->stored[plan->fetch[k]].sized)
+		return false;
+	for (size_t i = begin; i < plan->n_fetch && i <= k + GLEAN_WINDOW_COMMANDS; i++)
+		if (i != k && items[plan->fetch[i]].size_bytes == items[plan->fetch[k]].size_bytes)
+			return false;
+	return true;
+}
+
+/*
  * What was fetched before replies and commands were seen not to fit may be
  * stored as another message than it is. A connection that was lost leaves that
  * open: then it is the size that makes sure, or that the same came before.
  */
-static int doubt(const struct session *session, int rc, struct glean_error *err)
+static int settle(const struct session *session, int rc, struct glean_error *err)
 {
 	struct glean_store *store = session->side->account->store;
-	int64_t *arrivals;
+	int64_t *doubted;
 	size_t count = 0;
 	int failed;
 
-	if (session->verified || session->plan.n_fetch == 0)
+	if (session->plan.n_fetch == 0)
 		return 0;
-	arrivals = calloc(session->plan.n_fetch, sizeof *arrivals);
-	if (!arrivals)
+	doubted = calloc(session->plan.n_fetch, sizeof *doubted);
+	if (!doubted)
 		return glean_fail_memory(err);
-	for (size_t k = 0; k < session->plan.n_fetch; k++) {
+	for (size_t k = 0; k < session->plan.n_fetch && !session->verified; k++) {
 		const struct stored *stored = &session->stored[session->plan.fetch[k]];
 
-		if (stored->stored && (rc == GLEAN_E_PROTOCOL || !stored->sure))
-			arrivals[count++] = stored->arrival;
+		if (stored->stored &&
+		    (rc == GLEAN_E_PROTOCOL || (!stored->sure && !told_by_size(session, k))))
+			doubted[count++] = stored->arrival;
 	}
-	failed = count ? glean_store_doubt(store, arrivals, count, err) : 0;
-	free(arrivals);
+	failed = glean_store_settle(store, session->side->side, doubted, count, err);
+	free(doubted);
 	return failed;
 }
 
@@ -373,6 +392,8 @@ static int work(struct session *session, struct glean_error *err)
 	if (rc == 0 && !dry_run(side))
 		rc = side_fetch(side, session->pop3, &session->listing, session->seen, &session->plan,
 				session->now_s, session->stored, &session->verified, err);
+	if (rc == 0 && !dry_run(side))
+		rc = settle(session, rc, err);
 	if (rc == 0) {
 		side_set_progress(side, SIDE_STORED);
 		rc = request_deletions(session, &deletion, err);
@@ -383,7 +404,7 @@ static int work(struct session *session, struct glean_error *err)
 	glean_pop3_abort(session->pop3);
 	session->pop3 = NULL;
 	deletion_finish(&deletion);
-	if (rc < 0 && !dry_run(side) && doubt(session, rc, &failed) < 0 &&
+	if (rc < 0 && !dry_run(side) && settle(session, rc, &failed) < 0 && failed.status != rc &&
 	    glean_status_worse(failed.status, rc) == failed.status) {
 		*err = failed;
 		rc = failed.status;
@@ -433,7 +454,7 @@ static int record_check(struct session *session, int rc, struct glean_error *err
 	if (clock_behind)
 		run_warn(side->account->run, side->account->account, (int)side->side,
 			 _("the clock is behind the newest check on record; this check does not count"));
-	if (recorded < 0 && glean_status_worse(recorded, rc) == recorded) {
+	if (recorded < 0 && recorded != rc && glean_status_worse(recorded, rc) == recorded) {
 		*err = failed;
 		return recorded;
 	}

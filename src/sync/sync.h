@@ -49,6 +49,7 @@ struct side_run {
 struct account_run {
 	struct run *run;
 	const struct glean_account *account;
+	struct glean_context context; /* of what concerns both sides */
 	struct glean_store *store; /* NULL only in a dry run of an account never synced */
 	struct side_run side[2];
 	bool active[2]; /* this run works on that side */
@@ -79,7 +80,8 @@ void side_sync(struct side_run *side);
 struct stored {
 	bool stored;
 	bool may_delete;
-	bool sure; /* of the size that was announced, or the same as when it came before */
+	bool sized; /* of the size that was announced */
+	bool sure;  /* the same as when it came before */
 	int64_t arrival;
 	int64_t stored_s;
 };

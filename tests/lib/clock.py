@@ -2,6 +2,7 @@
 """A simulated wall clock for one process (libfaketime); waiting and limits stay real."""
 import datetime
 import functools
+import pathlib
 import subprocess
 
 UTC = datetime.timezone.utc
@@ -30,6 +31,12 @@ def environment(at):
         "NO_FAKE_STAT": "1",
         "TZ": "UTC",
     }
+
+
+def forget(pid):
+    """Remove what libfaketime kept for PID: a confined program cannot do that itself when it ends."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        pathlib.Path("/dev/shm", name).unlink(missing_ok=True)
 
 
 def day(start, days=0, hours=0, minutes=0):

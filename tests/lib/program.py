@@ -7,7 +7,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from lib import clock, maildir
+from lib import clock, maildir, valgrind
 
 
 def value(item):
@@ -89,6 +89,9 @@ class Program:
 
     def configure(self, accounts, **more):
         """Write the configuration; the store is our own when none is given."""
+        if valgrind.words():
+            # It needs system calls that the program itself has no use for.
+            more.setdefault("sandbox", "off")
         self.config_file.parent.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(config(more.pop("store", self.store), accounts, **more))
         self.config_file.chmod(0o600)
@@ -104,7 +107,8 @@ class Program:
         return base
 
     def command(self, args, environment, wrapper=()):
-        words = [*wrapper, self.binary, *args]
+        # Another wrapper observes the program itself.
+        words = [*(wrapper or valgrind.words()), self.binary, *args]
         if not self.prefix:
             return words, environment
         return [*self.prefix, "env", *(f"{key}={val}" for key, val in environment.items()), *words], None
@@ -117,14 +121,16 @@ class Program:
 
     def finish(self, process, timeout=120):
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(timeout=timeout * valgrind.slower())
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
             raise AssertionError(f"did not end within {timeout} s\n"
                                  f"{Result(process.args, None, out, err)}") from None
+        clock.forget(process.pid)
         result = Result(process.args, process.returncode, out, err)
         assert process.returncode >= 0, f"ended by signal {-process.returncode}\n{result}"
+        assert process.returncode != valgrind.FOUND, str(result)
         for word in ("AddressSanitizer", "runtime error:", "LeakSanitizer", "ThreadSanitizer"):
             assert word not in err, str(result)
         return result

@@ -6,13 +6,17 @@ commands, a message that ends every session, deletions of which nobody knows whe
 Whatever happens, each message is in the store or on its server, and in the end each is in the store once.
 """
 import shutil
+import time
 
 import pytest
 
+from lib import maildir
 from lib.messages import both_copies, message
-from lib.program import Program, plain
+from lib.measured import Measured
+from lib.program import plain
 from lib.scripted import CLOSE, PROCEED, Held, Scripted, once, stuffed
 
+pytestmark = pytest.mark.sweep("servers")
 ACCOUNT = "taro@example.jp"
 M = [message(f"m{i}") for i in (1, 2, 3)]
 WIRE = [stuffed(data.replace(b"\n", b"\r\n")) for data in M]
@@ -30,6 +34,29 @@ def nothing_is_lost(server, mailglean, sent=M):
     there = [held.data for held in server.messages]
     lost = [data for data in sent if data not in mailglean.stored() and data not in there]
     assert not lost, lost
+
+
+# ---- replies that belong to other commands ----
+
+def test_a_session_that_is_killed_before_its_end_is_not_believed(scripted, mailglean):
+    """
+    One reply is left out, so each message stands under the unique-id of the one before. The end of the session
+    would have shown that; the program does not live to see it. Equal sizes give nothing away.
+    """
+    sent = [message(f"m{i:03d}") for i in range(600)]
+    server = scripted([Held(f"u{i:03d}", data) for i, data in enumerate(sent)], on={"RETR 2": once([])})
+    drain(server, mailglean)
+    run = mailglean.start("sync")
+    limit = time.monotonic() + 60
+    while len(maildir.files(mailglean.maildir())) < 512 and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert run.poll() is None, "it has seen the end of the session"
+    run.kill()
+    run.communicate()
+    assert len(mailglean.stored()) >= 512, "the first batch was not committed"
+    mailglean.sync(check=0)
+    nothing_is_lost(server, mailglean, sent)
+    assert mailglean.stored() == sorted(sent) and server.messages == []
 
 
 # ---- unique-ids that name another message later ----
@@ -186,7 +213,7 @@ def test_a_line_cut_at_any_reply_costs_nothing(binary, tmp_path, day, side, afte
     for at in range(1, 100):
         servers = {name: Cut(sent[name], at=at if name == side else 0, after=after, capabilities=capabilities)
                    for name in sent}
-        mailglean = Program(binary, tmp_path / f"cut-{at}")
+        mailglean = Measured(binary, tmp_path / f"cut-{at}")
         mailglean.configure({ACCOUNT: {name: plain(server, delete="stored") for name, server in servers.items()}})
         first = mailglean.sync(faketime=day(0))
         reached = servers[side].count >= at

@@ -304,7 +304,7 @@ def test_json_has_the_members_that_the_manual_names(pair, mailglean):
         for item in mailglean.run(*words).json:
             seen.setdefault(item["type"], members_of(item))
     assert set(seen) == {"side", "account", "finding", "status", "drained", "check", "check-account", "message",
-                         "error"}
+                         "error", "confinement"}
     sums = members_in_the_manual("side") - {"account", "server", "status", "error", "reply"}
     for name, members in seen.items():
         documented = members_in_the_manual(name) | (sums if name == "account" else set())

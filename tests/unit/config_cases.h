@@ -27,7 +27,7 @@ static const struct refused refused_texts[] = {
 	{ "stroe = x", "conf:1: unknown key 'stroe'; did you mean 'store'?" },
 	{ STORE "\nfrobnicate = 1", "conf:3: unknown key 'frobnicate'" },
 	{ STORE "old {\n delet = never }", "conf:3: unknown key 'delet' in old {}; did you mean 'delete'?" },
-	{ STORE "new { sandbox = yes }", "conf:2: unknown key 'sandbox' in new {}" },
+	{ STORE "new { sandwich = yes }", "conf:2: unknown key 'sandwich' in new {}" },
 	{ STORE "new { pass = x }", "conf:2: unknown key 'pass' in new {}; did you mean 'password'?" },
 	{ STORE "account a {\n oldd { } }", "conf:3: unknown key 'oldd' in account {}; did you mean 'old'?" },
 	{ STORE "account a {\n queit { } }",

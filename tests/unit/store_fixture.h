@@ -201,9 +201,9 @@ static inline struct glean_staged *stage(struct fixture *f, const char *text)
 	return staged;
 }
 
-/* Fetch TEXT as ARRIVAL of SIDE; the result is in f->receipt. */
-static inline const struct glean_receipt *fetch_size(struct fixture *f, enum glean_side side, int64_t arrival,
-						     const char *text, int64_t now_s, int64_t announced)
+/* Fetch TEXT as ARRIVAL of SIDE in a session that goes on; the result is in f->receipt. */
+static inline void fetch_unsettled(struct fixture *f, enum glean_side side, int64_t arrival, const char *text,
+				   int64_t now_s, int64_t announced)
 {
 	struct glean_entry entry = {
 		.staged = stage(f, text),
@@ -216,6 +216,14 @@ static inline const struct glean_receipt *fetch_size(struct fixture *f, enum gle
 	assert_ok(f, glean_store_commit(f->open, side, &entry, 1, now_s, &f->receipt, &f->err));
 	assert_null(entry.staged);
 	assert_int_equal(f->receipt.index, 7);
+}
+
+/* The same in a session that ended well. */
+static inline const struct glean_receipt *fetch_size(struct fixture *f, enum glean_side side, int64_t arrival,
+						     const char *text, int64_t now_s, int64_t announced)
+{
+	fetch_unsettled(f, side, arrival, text, now_s, announced);
+	assert_ok(f, glean_store_settle(f->open, side, NULL, 0, &f->err));
 	return &f->receipt;
 }
 

@@ -9,6 +9,55 @@
 
 /* ---- what is understood ---- */
 
+/* A password does not pass through the parser as other values do, and means the same. */
+static void a_password_is_written_like_any_other_value(void **state)
+{
+	static const char *const written[] = {
+		"pw",
+		"\"a b\"",
+		"'a b'",
+		"7",
+		"\"0\"",
+		"a\\b",
+		"\"\\a\\b\\t\\e\\f\\v\\\"\\'\\$\\\\\"",
+		"\"\\x41\\x4a2\\101\\7z\\x7\"",
+		"'\\x41\\n\\'\\\\\\q'",
+		"\"$a ${b} $\"",
+		"'$a ${b}'",
+		"\"# // /* \"",
+		"\"it is 'so'\"",
+		"'so is \"it\"'",
+		"\"one\\\n two\\\r\n three\"",
+		"'one\\\n two'",
+		"\"\xe3\x83\x91\xe3\x82\xb9\"",
+		"http://x",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+		char text[1024];
+		struct glean_config *config;
+		const struct glean_account *taro;
+
+		snprintf(text, sizeof text,
+			 STORE SERVERS "account \"taro@example.jp\" { old { user = %s\n \"pass\\x77ord\" = %s }\n"
+				       "new { user = taro password=%s } }\n",
+			 written[i], written[i], written[i]);
+		config = must_parse(text);
+		taro = glean_config_account(config, 0);
+		assert_string_equal(taro->server[GLEAN_OLD].password, taro->server[GLEAN_OLD].user);
+		assert_string_equal(taro->server[GLEAN_NEW].password, taro->server[GLEAN_OLD].user);
+		glean_config_free(config);
+	}
+}
+
+static void lines_are_counted_behind_a_long_password(void **state)
+{
+	(void)state;
+	must_refuse(STORE "old {\npassword = \"a\\\nb\\\nc\"\nnonsense = 1\n}\n",
+		    "conf:6: unknown key 'nonsense' in old {}");
+}
+
 static void the_example_of_the_manual_is_understood(void **state)
 {
 	struct glean_config *config = must_parse(
@@ -515,6 +564,8 @@ static void nothing_can_be_freed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_password_is_written_like_any_other_value),
+		cmocka_unit_test(lines_are_counted_behind_a_long_password),
 		cmocka_unit_test(a_duration_is_a_number_with_one_unit),
 		cmocka_unit_test(a_pin_is_understood_in_each_spelling_and_in_no_other),
 		cmocka_unit_test(the_example_of_the_manual_is_understood),

@@ -119,8 +119,10 @@ static void what_is_doubted_is_fetched_again_and_cannot_be_deleted(void **state)
 	int64_t arrival;
 
 	open_store(f);
-	arrival = store_one(f, "7", MESSAGE("a"));
-	assert_ok(f, glean_store_doubt(f->open, &arrival, 1, &f->err));
+	LIST(f, GLEAN_OLD, T0, "7");
+	arrival = f->seen[0].arrival;
+	fetch_unsettled(f, GLEAN_OLD, arrival, MESSAGE("a"), T0, 1000);
+	assert_ok(f, glean_store_settle(f->open, GLEAN_OLD, &arrival, 1, &f->err));
 	assert_true(glean_store_deleting(f->open, &arrival, 1, T0, &f->err) < 0);
 	LIST(f, GLEAN_OLD, T0 + DAY, "7");
 	assert_false(f->seen[0].stored);
@@ -130,6 +132,48 @@ static void what_is_doubted_is_fetched_again_and_cannot_be_deleted(void **state)
 	assert_int_equal(f->receipt.arrival, arrival);
 	expect_kept(f, 2, 2);
 	assert_ok(f, glean_store_deleting(f->open, &arrival, 1, T0 + DAY, &f->err));
+}
+
+/* Message I of this session has SIZES[I] octets and was announced so. */
+static void begin_session(struct fixture *f, const int64_t *sizes, size_t count, int64_t now_s)
+{
+	static const char *const uidls[] = { "a", "b", "c", "d" };
+
+	for (size_t i = 0; i < count; i++)
+		f->seen[i] = (struct glean_seen){ .uidl = uidls[i], .size_bytes = sizes[i] };
+	assert_ok(f, glean_store_observe(f->open, GLEAN_OLD, f->seen, count, now_s, true, &f->observed,
+					 &f->err));
+}
+
+static void a_session_that_was_killed_is_believed_only_where_sizes_tell(void **state)
+{
+	static const int64_t sizes[] = { 61, 63, 61, 90 };
+	static const char *const texts[] = { MESSAGE("a"), MESSAGE("bb"), MESSAGE("c"), MESSAGE("d") };
+	struct fixture *f = *state;
+
+	open_store(f);
+	begin_session(f, sizes, 1, T0);
+	fetch_size(f, GLEAN_OLD, f->seen[0].arrival, texts[0], T0, sizes[0]);
+	begin_session(f, sizes, 4, T0 + DAY);
+	assert_true(f->seen[0].stored);
+	for (size_t i = 1; i < 4; i++)
+		fetch_unsettled(f, GLEAN_OLD, f->seen[i].arrival, texts[i], T0 + DAY, sizes[i]);
+	close_store(f);
+	open_store(f);
+	begin_session(f, sizes, 4, T0 + 2 * DAY);
+	assert_true(f->seen[0].stored); /* of an earlier session */
+	assert_true(f->seen[1].stored);
+	assert_false(f->seen[2].stored); /* another one has this size */
+	assert_false(f->seen[3].stored); /* it is not of the size that was announced */
+	assert_true(glean_store_deleting(f->open, &f->seen[2].arrival, 1, T0, &f->err) < 0);
+	/* It was another's. Both are kept, and it is stored since now: that settles it. */
+	fetch_size(f, GLEAN_OLD, f->seen[2].arrival, MESSAGE("x"), T0 + 2 * DAY, sizes[2]);
+	assert_int_equal(f->receipt.stored_s, T0 + 2 * DAY);
+	expect_kept(f, 5, 5);
+	close_store(f);
+	open_store(f);
+	begin_session(f, sizes, 4, T0 + 3 * DAY);
+	assert_true(f->seen[2].stored);
 }
 
 static void a_session_that_is_cut_off_by_a_message_twice_sets_it_aside(void **state)
@@ -201,6 +245,7 @@ int main(void)
 		TEST(a_deletion_that_is_ignored_is_repeated_with_growing_pauses),
 		TEST(a_session_that_ended_before_quit_has_deleted_nothing),
 		TEST(what_is_doubted_is_fetched_again_and_cannot_be_deleted),
+		TEST(a_session_that_was_killed_is_believed_only_where_sizes_tell),
 		TEST(a_session_that_is_cut_off_by_a_message_twice_sets_it_aside),
 		TEST(a_store_whose_maildir_is_gone_is_not_used),
 		TEST(one_mailbox_without_unique_ids_is_told_by_its_bytes),
