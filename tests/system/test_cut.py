@@ -5,8 +5,6 @@ cut nothing may be lost and the error must name its server; two undisturbed runs
 ledger must tell the same story. The suite takes samples; contrib/sweep runs this file for every octet.
 """
 import argparse
-import collections
-import concurrent.futures
 import contextlib
 import datetime
 import functools
@@ -19,19 +17,18 @@ import re
 import shutil
 import socket
 import sqlite3
-import tempfile
 from dataclasses import dataclass, field
 
 import pytest
 
-from lib import clock, maildir, net, paths
+from lib import clock, maildir, net, paths, sweeps
 from lib.certs import Certs
 from lib.cutproxy import CLOSE, DOWN, RESET, SILENCE, UP, Cut, CutProxy
 from lib.dovecot import Dovecot
 from lib.messages import message
 from lib.program import Program, plain
 from lib.scripted import Held, Scripted
-from test_kill_sweep import ledger_faults, unmatched
+from lib.story import ledger_faults, unmatched
 
 ACCOUNT = "taro@example.jp"
 NAME = "pop.sender.example"
@@ -365,45 +362,20 @@ def all_places(octets, ways=(CLOSE, RESET)):
             for n in range(count + 1) for way in ways]
 
 
-@dataclass
-class Report:
-    outcomes: collections.Counter
-    violations: list  # (place, faults)
-
-    @property
-    def places(self):
-        return sum(count for outcome, count in self.outcomes.items() if outcome != "not reached")
-
-    def __str__(self):
-        return "\n".join(f"VIOLATION {place}\n\t" + "\n\t".join(faults) for place, faults in self.violations) + \
-            f"\n{self.places} places cut ({dict(self.outcomes)}), {len(self.violations)} violations"
-
-
 def sweep(kind, binary, folder, places, jobs=2, tell=lambda done, place, faults: None):
     """Plays a case for each of PLACES."""
-    report = Report(collections.Counter(), [])
     serial = itertools.count(1)
 
-    def case(place):
-        try:
-            with moving(kind, place.side, binary, folder / f"case-{next(serial)}") as move:
-                return place, *cut_faults(move, place)
-        except (AssertionError, OSError, ValueError) as error:
-            return place, "no end", [f"the case came to no end: {error!r}"]
-
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for done, (place, outcome, faults) in enumerate(pool.map(case, places), 1):
-            report.outcomes[outcome] += 1
-            if faults:
-                report.violations.append((place, faults))
-            tell(done, place, faults)
-    return report
+    def play(place):
+        with moving(kind, place.side, binary, folder / f"case-{next(serial)}") as move:
+            return cut_faults(move, place)
+    return sweeps.sweep(places, play, jobs, tell)
 
 
-def quick_folder():
-    """In memory where that can be had: what is looked for here is not lost with the power."""
-    shm = pathlib.Path("/dev/shm")
-    return pathlib.Path(tempfile.mkdtemp(prefix="mailglean-cut-", dir=shm if os.access(shm, os.W_OK) else None))
+def well(report, least):
+    """What the suite asks of a sweep."""
+    sweeps.count("cut bytes", report.places, len(report.violations))
+    assert not report.violations and report.places >= least, str(report)
 
 
 @pytest.fixture(scope="module")
@@ -415,7 +387,7 @@ def bench():
 
 @pytest.fixture
 def folder():
-    path = quick_folder()
+    path = sweeps.quick_folder("cut")
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -442,8 +414,7 @@ def test_a_session_may_be_cut_anywhere(bench, binary, folder, name):
     *how, least = SAMPLES[name]
     kind = bench.kind(name)
     report = sweep(kind, binary, folder, sample(whole_sessions(kind, binary, folder), *how))
-    print(report)
-    assert not report.violations and report.places >= least, str(report)
+    well(report, least)
 
 
 def test_a_long_session_may_be_cut_anywhere(bench, binary, folder):
@@ -455,8 +426,7 @@ def test_a_long_session_may_be_cut_anywhere(bench, binary, folder):
               for (side, direction), count in octets.items() for way in (CLOSE, RESET)
               for _ in range(4 if side == "old" else 1)]
     report = sweep(kind, binary, folder, places)
-    print(report)
-    assert not report.violations and report.places == len(places), str(report)
+    well(report, len(places))
 
 
 @pytest.mark.parametrize("name", ["plain", "implicit"])
@@ -466,8 +436,7 @@ def test_a_connection_that_falls_silent_ends_at_the_time_limit(bench, binary, fo
     places = all_places(whole_sessions(kind, binary, folder), [SILENCE])
     places = random.Random(20260602).sample(places, 8)
     report = sweep(kind, binary, folder, places, jobs=len(places))
-    print(report)
-    assert not report.violations and report.places == len(places), str(report)
+    well(report, len(places))
 
 
 def test_a_line_that_breaks_again_and_again_costs_nothing(bench, binary, folder):
@@ -583,6 +552,24 @@ def test_a_program_that_deletes_before_it_stores_is_caught(bench, folder):
     assert "after the cut: exit code 0 though the session was cut" in report.violations[1][1], str(report)
 
 
+# A fault of lib.planted, and where in the session of the old server the cut comes that shows it.
+PLANTED = {
+    "a lost connection ends a message": (DOWN, 0.6),
+    "no answer to QUIT is taken for a good one": (DOWN, 1),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_program_with_a_fault_is_caught(bench, binary, planted, folder, fault):
+    kind = bench.kind("plain")
+    direction, at = PLANTED[fault]
+    count = whole_sessions(kind, binary, folder)["old", direction]
+    octets = int(count * at) - 1
+    places = [Place("old", Cut(direction, octets - n, CLOSE), count) for n in range(4)]
+    report = sweep(kind, planted(fault), folder, places)
+    assert report.violations, str(report)
+
+
 LIARS = {
     "exit code 0 though the session was cut": "{binary} \"$@\"; exit 0",
     "exit code 74": "{binary} \"$@\"; exit 74",
@@ -645,7 +632,7 @@ def main():
     words.add_argument("--kinds", type=known_kinds, default=KINDS)
     words.add_argument("--place", type=known_place, metavar="SIDE:DIRECTION:OCTETS:WAY")
     words = words.parse_args()
-    binary, folder, bench = words.binary.resolve(), quick_folder(), Bench(words.jobs)
+    binary, folder, bench = words.binary.resolve(), sweeps.quick_folder("cut"), Bench(words.jobs)
     places = violations = 0
 
     def tell(done, place, faults):

@@ -1,195 +1,170 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-A move that is killed again and again: a run that fetches from both sides, merges and deletes is counted, then
-repeated and killed at places drawn from that count, each store twice before it may finish. At no moment may a message
-be neither here nor there; in the end servers, Maildir and ledger must tell the same story.
+A sync that fetches, merges, deletes, confirms and runs its hooks is killed before and after each of its steps
+(lib/kill.py), killed again while it recovers, and run to its end: nothing may be lost at any moment, and in the
+end servers, Maildir, ledger and hooks must tell the same story. The suite takes a spread; contrib/sweep runs this file
+for every step.
 """
-import contextlib
+import argparse
+import itertools
 import os
+import pathlib
 import random
-import re
 import shutil
-import signal
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
-from lib import maildir
-from lib.messages import both_copies, message
-from lib.program import Program, plain
-from lib.scripted import Held, Scripted
+from lib import kill, maildir, sweeps
+from lib.kill import ACCOUNT, SCENES, Scenes, Stop
+from lib.messages import message
+from lib.program import plain
+from lib.scripted import Held
+from lib.story import end_faults, unmatched
 
-ACCOUNT = "taro@example.jp"
-# What leaves a trace outside of the process.
-CALLS = ("pwrite64", "write", "fsync", "fdatasync", "syncfs", "renameat", "unlinkat", "ftruncate", "sendto")
-SECONDS = 40
-
-
-class Story:
-    """What was sent: each message as a set of the copies that may stand for it, and where it arrived."""
-
-    def __init__(self):
-        pairs = [both_copies(f"pair{i}", mid=None if i == 3 else "") for i in range(4)]
-        twin = message("twin", mid=None)
-        self.at_old = [message(f"old{i}") for i in range(6)] + [old for old, _ in pairs] + [twin, twin]
-        self.at_new = [message(f"new{i}") for i in range(3)] + [new for _, new in pairs]
-        self.at_new.append(message("variant", mid="old0@sender.example"))
-        self.wanted = [{data} for data in self.at_old[:6]] + [set(pair) for pair in pairs] + [{twin}, {twin}]
-        self.wanted += [{data} for data in self.at_new[:3]] + [{self.at_new[-1]}]
+# The suite's share of all stops.
+EVERY = 2
 
 
-class Move:
-    def __init__(self, binary, folder):
-        self.story = Story()
-        self.old = Scripted([Held(f"o{i:03d}", data) for i, data in enumerate(self.story.at_old)])
-        self.new = Scripted([Held(f"n{i:03d}", data) for i, data in enumerate(self.story.at_new)])
-        self.program = Program(binary, folder)
-        self.program.configure({ACCOUNT: {"old": plain(self.old, delete="stored"), "new": plain(self.new)}})
-        self.folder = self.program.store / ACCOUNT
-
-    def traced(self, log, *options):
-        process = self.program.start("sync", wrapper=["strace", "-f", "-o", log, *options])
-        try:
-            process.communicate(timeout=60)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        return process.returncode
-
-    def lost(self):
-        """Messages that are neither in the Maildir nor on the old server: deletions alone can lose one."""
-        here = maildir.contents(self.program.maildir())
-        there = [held.data for held in self.old.messages]
-        return [sorted(copies) for copies in self.story.wanted[:12] if not copies & set(here) and
-                not copies & set(there)]
-
-    def finish(self):
-        """Two runs: the second sees that what was deleted is gone."""
-        for _ in range(2):
-            self.program.run("sync", check=0)
-
-    def close(self):
-        self.old.close()
-        self.new.close()
+def stops_of(name, count, every=1):
+    """(scene, stops) for every step, before and after; the run behind it is killed as well, at one of its steps."""
+    draw = random.Random(f"20260601 {name}")
+    # A run that recovers has fewer steps left than one that was never killed.
+    cases = [(name, (Stop(step, after), Stop(draw.randrange(1, count + 1), draw.random() < 0.5)))
+             for step in range(1, count + 1) for after in (False, True)]
+    draw.shuffle(cases)
+    return cases[::every]
 
 
-def unmatched(wanted, stored):
-    """Messages that have no file, and files that are no message or one too many."""
-    left, missing = list(stored), []
-    for copies in wanted:
-        found = next((data for data in left if data in copies), None)
-        if found is None:
-            missing.append(sorted(copies)[0][:60])
-        else:
-            left.remove(found)
-    return [f"missing: {data}" for data in missing] + [f"too many: {data[:60]}" for data in left]
+def sweep(scenes, cases, folder, jobs=2, tell=lambda done, place, faults: None):
+    serial = itertools.count(1)
+
+    def play(case):
+        name, stops = case
+        with scenes.moving(name, folder / f"case-{next(serial)}") as move:
+            return kill.play(move, stops)
+    return sweeps.sweep(cases, play, jobs, tell)
 
 
-def ledger_faults(folder, arrivals):
-    """ARRIVALS: how many there were at either server."""
-    db = sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True)
-    faults = [f"ledger: {row[0]}" for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-    names = {file.name.split(":")[0]: file.stat().st_size for file in maildir.files(folder / "Maildir")}
-    rows = dict(db.execute("SELECT name, size FROM message WHERE published = 1"))
-    faults += [f"only in the ledger: {name}" for name in rows.keys() - names.keys()]
-    faults += [f"only in the Maildir: {name}" for name in names.keys() - rows.keys()]
-    faults += [f"another size than on record: {name}" for name in rows.keys() & names.keys() if rows[name] != names[name]]
-    faults += [f"message {row[0]} is not published" for row in db.execute("SELECT id FROM message WHERE published <> 1")]
-    faults += [f"arrival {row[0]} is not stored" for row in
-               db.execute("SELECT id FROM arrival WHERE state <> 1 OR message IS NULL OR stored_s IS NULL")]
-    faults += [f"arrival {row[0]} is not confirmed gone" for row in
-               db.execute("SELECT id FROM arrival WHERE side = 0 AND fate <> 1")]
-    for side, count in enumerate(arrivals):
-        found = db.execute("SELECT count(*) FROM arrival WHERE side = ?", (side,)).fetchone()[0]
-        faults += [f"{found} arrivals on side {side}, not {count}"] * (found != count)
-    db.close()
-    return faults
+def kills(report):
+    return sum(int(outcome.split()[0]) * count for outcome, count in report.outcomes.items() if outcome[0].isdigit())
 
 
-def end_faults(move):
-    """All that is wrong when all is done."""
-    story, folder = move.story, move.folder
-    faults = unmatched(story.wanted, move.program.stored())
-    faults += [f"still on the old server: {held.uidl}" for held in move.old.messages]
-    if [held.data for held in move.new.messages] != story.at_new:
-        faults.append("the new server was changed")
-    known = re.compile(r"lock|ledger\.sqlite(-wal|-shm)?|Maildir/(new|cur)/.+")
-    faults += [f"stray: {path.relative_to(folder)}" for path in folder.rglob("*")
-               if path.is_file() and not known.fullmatch(str(path.relative_to(folder)))]
-    return faults + ledger_faults(folder, (len(story.at_old), len(story.at_new)))
+@pytest.fixture(scope="module")
+def folder():
+    path = sweeps.quick_folder("kill")
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def scenes_of(folder):
+    """scenes_of(binary): made once for each program."""
+    made = {}
+
+    def get(binary):
+        if binary not in made:
+            (folder / f"scenes-{len(made)}").mkdir()
+            made[binary] = Scenes(binary, folder / f"scenes-{len(made)}")
+        return made[binary]
+    return get
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_run_killed_at_any_step_is_mended_by_the_next(binary, scenes_of, tmp_path, folder, name):
+    scenes = scenes_of(binary)
+    steps = scenes.steps(name, folder / f"whole-{name}")
+    report = sweep(scenes, stops_of(name, len(steps), EVERY), folder)
+    sweeps.count("kill points", kills(report), len(report.violations))
+    assert not report.violations, str(report)
+    assert kills(report) > len(steps), f"the knife was blunt: {report.outcomes} of {len(steps)} steps"
 
 
 @pytest.fixture
 def traceable():
-    if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode != 0:
+    if not os.environ.get("CI") and subprocess.run(["strace", "-o", "/dev/null", "true"],
+                                                   capture_output=True).returncode != 0:
         pytest.skip("strace may not trace here")
 
 
-def counted(binary, folder):
-    """{call: how often the thread that does it most does it}; strace counts for each thread."""
-    move = Move(binary, folder / "counted")
-    log = folder / "counted.log"
-    assert move.traced(log, "-e", "trace=" + ",".join(CALLS)) == 0
-    move.finish()
-    assert end_faults(move) == []
-    move.close()
-    threads = {}
-    for thread, call in re.findall(r"^(\d+) +(\w+)\(", log.read_text(errors="replace"), re.M):
-        threads[call, thread] = threads.get((call, thread), 0) + 1
-    return {call: max(count for (name, _), count in threads.items() if name == call)
-            for call in {name for name, _ in threads}}
+def test_every_call_that_leaves_a_trace_is_a_step(binary, scenes_of, traceable, tmp_path, folder):
+    """What the kernel sees of a run is what lib/stop.c counts."""
+    with scenes_of(binary).moving("first", folder / "traced") as move:
+        log = tmp_path / "steps"
+        preload = [word for pair in move.preloaded(STOP_LOG=str(log)).items() for word in ("-E", "=".join(pair))]
+        code = move.run(wrapper=["strace", "-f", "-o", tmp_path / "trace", "-e", "trace=" + ",".join(kill.CALLS),
+                                 "-e", "signal=none", *preload])
+        assert code == 0, move.said
+    counted = kill.by_call(log.read_text().split())
+    assert counted == kill.traced((tmp_path / "trace").read_text(errors="replace"))
+    assert {"write", "pwrite64", "fsync", "fdatasync", "syncfs", "renameat", "unlinkat", "sendto"} <= counted.keys()
 
 
-def test_a_move_that_is_killed_again_and_again_ends_well(binary, tmp_path, traceable):
-    counts = counted(binary, tmp_path)
-    assert {"pwrite64", "fsync", "fdatasync", "renameat", "unlinkat", "sendto"} <= counts.keys(), counts
-    draw = random.Random(20260601)
-    places = [(call, n) for call, count in sorted(counts.items()) for n in range(1, count + 1)]
-    draw.shuffle(places)
-    killed = trials = 0
-    until = time.monotonic() + SECONDS
-    while len(places) >= 2 and time.monotonic() < until:
-        move = Move(binary, tmp_path / f"trial-{trials}")
-        story = [places.pop(), places.pop()]
-        for call, n in story:
-            code = move.traced(tmp_path / "log", "-e", "trace=" + call, "-e", f"inject={call}:signal=KILL:when={n}")
-            killed += code in (-signal.SIGKILL, 128 + signal.SIGKILL)
-            assert not move.lost(), f"lost after {story}: {move.lost()}"
-        move.finish()
-        assert end_faults(move) == [], story
-        move.close()
-        shutil.rmtree(tmp_path / f"trial-{trials}")
-        trials += 1
-    assert trials >= 8 and killed >= trials, f"the knife was blunt: {killed} of {2 * trials}"
-
-
-def test_a_thread_that_cannot_be_started_costs_time_and_nothing_else(binary, tmp_path, traceable):
+def test_a_thread_that_cannot_be_started_costs_time_and_nothing_else(binary, scenes_of, tmp_path, folder, traceable):
     """Without a second thread the sides come one after the other: none may wait for the other then."""
     for n in range(1, 7):
-        move = Move(binary, tmp_path / f"thread-{n}")
-        move.program.configure({ACCOUNT: {"old": plain(move.old, delete="stored"),
-                                          "new": plain(move.new, delete="stored")}})
-        code = move.traced(tmp_path / "log", "-e", "trace=clone3", "-e", f"inject=clone3:error=EAGAIN:when={n}")
-        assert code in (0, 74), n
-        assert not move.lost()
-        move.program.configure({ACCOUNT: {"old": plain(move.old, delete="stored"), "new": plain(move.new)}})
-        move.finish()
-        assert unmatched(move.story.wanted, move.program.stored()) == [] and move.old.messages == []
-        move.close()
+        with scenes_of(binary).moving("first", folder / f"thread-{n}") as move:
+            move.program.configure({ACCOUNT: {"old": plain(move.old, delete="stored"),
+                                              "new": plain(move.new, delete="stored")}})
+            code = move.run(wrapper=["strace", "-f", "-o", tmp_path / "log", "-e", "trace=clone3",
+                                     "-e", f"inject=clone3:error=EAGAIN:when={n}"])
+            assert code in (0, 74), n
+            assert kill.lost(move) == []
+            move.configure(move.program)
+            assert kill.finish(move) == []
+            assert unmatched(move.story.wanted, move.program.stored()) == [] and move.old.messages == []
+
+
+@pytest.mark.parametrize("call", ["fsync", "fdatasync", "syncfs"])
+def test_a_flush_that_fails_is_told_and_lets_nothing_be_deleted(binary, scenes_of, tmp_path, folder, traceable, call):
+    """test_faults.py has every other call that may fail; here strace tells what was flushed."""
+    scenes = scenes_of(binary)
+    counted = kill.by_call(scenes.steps("first", folder / "whole"))[call]
+    for n in sorted({1 + i * counted // 8 for i in range(8)}):
+        with scenes.moving("first", folder / f"ill-{n}") as move:
+            code = move.run(wrapper=["strace", "-f", "-y", "-s", "100", "-o", tmp_path / "trace",
+                                     "-e", f"trace={call},sendto", "-e", f"inject={call}:error=EIO:when={n}"])
+            before, _, after = (tmp_path / "trace").read_text(errors="replace").partition("INJECTED")
+            where = f"{call} {n}: {before.splitlines()[-1]}"
+            assert code >= 0 and kill.lost(move) == [], where
+            # SQLite flushes the folder of its log, too, and goes on when that fails.
+            ours = "/Maildir/" in where or "ledger.sqlite" in where or call == "syncfs"
+            assert not ours or '"DELE ' not in after, where
+            # Behind the QUITs of both sides only SQLite tidies up.
+            assert code == 74 or not ours or not after or before.count('"QUIT') == 2, f"{where}: exit code {code}"
+            assert kill.finish(move) == [] and kill.all_faults(move) == [], where
 
 
 # ---- is it seen when something is wrong? ----
 
+PLANTED_FAULTS = {
+    "deletes before the commit": "first",
+    "marks as published before the rename": "first",
+    "renames before the commit": "first",
+    "recovery publishes nothing": "again",
+    "staged files are not tidied away": "again",
+    "a hook is on record as done before it is run": "drained",
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED_FAULTS)
+def test_a_program_with_a_fault_is_caught(binary, planted, scenes_of, folder, fault):
+    name = PLANTED_FAULTS[fault]
+    scenes = scenes_of(binary)
+    cases = stops_of(name, len(scenes.steps(name, folder / "whole")))
+    scenes, caught = scenes.played_by(planted(fault)), []
+    while cases and not caught:
+        caught = sweep(scenes, [cases.pop() for _ in range(min(8, len(cases)))], folder).violations
+    assert caught, fault
+
+
 @pytest.fixture
-def ended(binary, tmp_path):
+def ended(binary, scenes_of, folder):
     """A move that ended well."""
-    move = Move(binary, tmp_path / "ended")
-    move.finish()
-    assert end_faults(move) == [] and move.lost() == []
-    yield move
-    move.close()
+    with scenes_of(binary).moving("first", folder / "ended") as move:
+        assert kill.finish(move) == [] and kill.all_faults(move) == [] and kill.kill_faults(move) == []
+        yield move
 
 
 def a_file(move):
@@ -226,7 +201,77 @@ def test_a_broken_end_is_reported(ended, fault):
     assert end_faults(ended), fault
 
 
-def test_a_message_lost_on_the_way_is_reported(ended):
-    gone = next(file for file in maildir.files(ended.program.maildir()) if file.read_bytes() == message("old3"))
-    gone.unlink()
-    assert ended.lost() == [[message("old3")]]
+def tell(move, kind):
+    with open(move.program.home / f"{kind}.json", "a", encoding="utf-8") as output:
+        output.write('{"type":"' + kind + '"}')
+
+
+KILL_FAULTS = {
+    "neither here nor there": lambda move: next(file for file in maildir.files(move.program.maildir())
+                                                if file.read_bytes() == message("old3")).unlink(),
+    "too many": lambda move: shutil.copy(a_file(move), f"{a_file(move)}x"),
+    "only in the Maildir": lambda move: sql(move, "DELETE FROM message WHERE id = 1"),
+    "the new server was changed": lambda move: move.new.messages.pop(),
+    "drained: 1 on record as told, 0 were": lambda move: sql(
+        move, "INSERT INTO hook (kind, quiet_since_s, at_s, json, done_s) VALUES ('drained', 1, 1, '', 1)"),
+}
+
+
+@pytest.mark.parametrize("fault", KILL_FAULTS)
+def test_what_a_kill_broke_is_reported(ended, fault):
+    KILL_FAULTS[fault](ended)
+    assert any(said.startswith(fault) for said in kill.kill_faults(ended)), kill.kill_faults(ended)
+
+
+@pytest.mark.parametrize("name, times", [("drained", 0), ("drained", 2), ("straggler", 1)])
+def test_a_hook_that_was_not_due_or_never_run_is_reported(binary, scenes_of, folder, name, times):
+    with scenes_of(binary).moving("drained", folder / "hooks") as move:
+        assert kill.finish(move) == [] and kill.hook_faults(move) == []
+        (move.program.home / "drained.json").unlink()
+        tell(move, "drained")
+        assert kill.hook_faults(move) == []
+        (move.program.home / f"{name}.json").unlink(missing_ok=True)
+        for _ in range(times):
+            tell(move, name)
+        assert [said for said in kill.hook_faults(move) if said.startswith(name)]
+
+
+def test_what_the_program_says_at_the_end_is_compared(ended):
+    sql(ended, "UPDATE arrival SET fate = 0, gone_s = NULL WHERE id = 1")
+    assert kill.status_faults(ended)
+
+
+# ---- contrib/sweep ----
+
+def main():
+    words = argparse.ArgumentParser(prog="contrib/sweep kill")
+    words.add_argument("binary", type=pathlib.Path)
+    words.add_argument("--every", type=int, default=1)
+    words.add_argument("--jobs", type=int, default=os.cpu_count())
+    words = words.parse_args()
+    folder = sweeps.quick_folder("kill")
+    points = violations = 0
+
+    def tell_place(done, place, faults):
+        if faults:
+            name, stops = place
+            print(f"VIOLATION {name}: {', then '.join(map(str, stops))}\n\t" + "\n\t".join(faults), flush=True)
+        if done % 500 == 0:
+            print(f"{done} runs", flush=True)
+
+    try:
+        scenes = Scenes(words.binary.resolve(), folder)
+        for name in SCENES:
+            count = len(scenes.steps(name, folder / f"whole-{name}"))
+            report = sweep(scenes, stops_of(name, count, words.every), folder, words.jobs, tell_place)
+            print(f"{name}: {count} steps, killed {kills(report)} times, {len(report.violations)} violations", flush=True)
+            points += kills(report)
+            violations += len(report.violations)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{points} kill points, {violations} violations")
+    return 1 if violations or not points else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
