@@ -217,18 +217,20 @@ char *text_wrap(const char *text, int columns, int indent)
 	int at = 0, width, blanks, gap = 0;
 	size_t total = 0, size;
 	FILE *f = open_memstream(&wrapped, &total);
-	bool complete;
+	bool begun = false, complete;
 
 	if (f && printable) {
 		text_printable(printable, strlen(text) * strlen(REPLACEMENT) + 1, text);
 		for (const char *p = printable; *p; p += size, gap = blanks) {
 			next_piece(p, &size, &width, &blanks);
-			if (at > 0 && width > columns - at - gap) {
+			/* What stands there may have no width. */
+			if (begun && width > columns - at - gap) {
 				fprintf(f, "\n%*s", indent, "");
 				at = gap = 0;
 			}
 			fprintf(f, "%*s%.*s", gap, "", (int)size - blanks, p);
 			at += gap + width;
+			begun = true;
 		}
 	}
 	complete = f && fclose(f) == 0 && printable;
