@@ -464,6 +464,8 @@ static int connect_file(struct glean_store *store, struct glean_error *err)
 	if (sqlite3_open_v2(store->ledger_path, &store->db, flags, NULL) != SQLITE_OK)
 		return fail(store, err);
 	sqlite3_busy_timeout(store->db, LEDGER_BUSY_MS);
+	/* No statement is planned anew because a parameter has another value. */
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	return exec(store,
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 		    "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY",
