@@ -29,6 +29,10 @@
 #define GLEAN_WINDOW_COMMANDS 64
 #define GLEAN_WINDOW_BYTES (INT64_C(4) << 20)
 
+/* After so many messages, or octets announced for them, replies and commands are compared: those were in step. */
+#define GLEAN_STEP_MESSAGES 1000
+#define GLEAN_STEP_BYTES (INT64_C(64) << 20)
+
 /* One batch of the commit: a drop costs one batch, a slow line still makes progress. */
 #define GLEAN_BATCH_MESSAGES 512
 #define GLEAN_BATCH_BYTES (INT64_C(64) << 20)

@@ -57,6 +57,9 @@ void interrupt_install(void)
 	sigaction(SIGPIPE, &action, NULL);
 	/* A file beyond the limit of ulimit -f: the write fails then, and is told like any other. */
 	sigaction(SIGXFSZ, &action, NULL);
+	/* Who started us may have been deaf to it, and left it so: then nobody would learn how a process ended. */
+	action.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &action, NULL);
 }
 
 bool interrupt_seen(void)

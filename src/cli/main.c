@@ -31,7 +31,8 @@ static const struct command commands[] = {
 	     "messages there are, whether both servers are the same, disk space and clock.\n"
 	     "Nothing is fetched, deleted or recorded.\n") },
 	{ "sync", cmd_sync,
-	  OPTION_DRY_RUN | OPTION_DRAIN | OPTION_EVERY | OPTION_JOBS | OPTION_SHARD | OPTION_ONLY | OPTION_REBUILD,
+	  OPTION_DRY_RUN | OPTION_DRAIN | OPTION_EVERY | OPTION_JOBS | OPTION_SHARD | OPTION_ONLY |
+		  OPTION_REBUILD,
 	  N_("collect from both servers into one mailbox"),
 	  N_("Usage: mailglean sync [OPTIONS] [ACCOUNT…]\n"
 	     "\n"

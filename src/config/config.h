@@ -17,7 +17,8 @@
  * GLEAN_E_TEMP (cancelled, command took too long).
  */
 int glean_secret_get(struct glean_buf *secret, const struct glean_account *account, enum glean_side side,
-		     const struct glean_callbacks *ask, const struct glean_context *context, struct glean_error *err);
+		     const struct glean_callbacks *ask, const struct glean_context *context,
+		     struct glean_error *err);
 
 /* "14d", "10m", "90s", "2h", "1w" or a bare number of seconds. False: not a duration, or not below 100 years. */
 bool glean_duration_parse(int64_t *seconds, const char *text);

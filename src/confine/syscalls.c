@@ -179,12 +179,19 @@ static bool allow_if(scmp_filter_ctx filter, int number, struct scmp_arg_cmp con
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &condition) == 0;
 }
 
+/* AArch64 maps libraries with checked jumps (PROT_BTI), where the processor has them. */
+#ifdef __aarch64__
+#define PROT_CHECKED 0x10
+#else
+#define PROT_CHECKED 0
+#endif
+
 /* Memory is executable only as it stands in a file, for libraries that are loaded; never writable as well. */
 static bool allow_memory(scmp_filter_ctx filter, int map)
 {
 	const struct scmp_arg_cmp plain = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp library[] = {
-		SCMP_A2(SCMP_CMP_EQ, PROT_READ | PROT_EXEC),
+		SCMP_A2(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)PROT_CHECKED, PROT_READ | PROT_EXEC),
 		SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0),
 	};
 

@@ -54,8 +54,8 @@ struct glean_identity {
 	uint8_t content[GLEAN_SHA256_SIZE];
 	uint8_t raw[GLEAN_SHA256_SIZE];
 	uint8_t loose[GLEAN_SHA256_SIZE];
-	int64_t size_bytes;		  /* as stored */
-	int64_t date_s;			  /* of the Date field, 0: none or unreadable */
+	int64_t size_bytes; /* as stored */
+	int64_t date_s;	    /* of the Date field, 0: none or unreadable */
 	/* First occurrence each, unfolded, as sent (maybe not UTF-8), cut at GLEAN_FIELD_MAX; size 0: none. */
 	struct glean_buf message_id;
 	struct glean_buf from;

@@ -250,10 +250,10 @@ static int explain_interrupted(const struct glean_conn *conn, struct glean_error
 		return glean_fail(err, GLEAN_E_UNAVAILABLE,
 				  _("%s: closed by the server during the TLS handshake"), conn->label);
 	case NET_SYSTEM:
-		return glean_fail(
-			err, glean_is_shortage(conn->failure_errno) ? GLEAN_E_IO : GLEAN_E_UNAVAILABLE,
-			_("%s: connection lost during the TLS handshake: %s"), conn->label,
-			strerror(conn->failure_errno));
+		return glean_fail(err,
+				  glean_is_shortage(conn->failure_errno) ? GLEAN_E_IO : GLEAN_E_UNAVAILABLE,
+				  _("%s: connection lost during the TLS handshake: %s"), conn->label,
+				  strerror(conn->failure_errno));
 	default:
 		return glean_conn_failed(conn, err);
 	}

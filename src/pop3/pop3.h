@@ -122,7 +122,7 @@ int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *want
  * when STAT says the same count twice. A server that said more
  * than it was asked for, or a message that looks like replies, may have made
  * every message seem to be the one behind it. 0, or GLEAN_E_PROTOCOL: then
- * nothing that this session brought is what it seems; and as glean_pop3_list().
+ * nothing that this session brought since the last 0 is what it seems; and as glean_pop3_list().
  */
 int glean_pop3_verify(struct glean_pop3 *pop3, const struct glean_listing *listing, struct glean_error *err);
 

@@ -32,8 +32,7 @@ static int flush_file(struct glean_store *store, struct glean_staged *staged, st
 }
 
 #ifdef __linux__
-/* Before Linux 5.8 syncfs() kept silent about writes that failed. */
-static bool syncfs_tells(void)
+bool glean_syncfs_tells(void)
 {
 	struct utsname name;
 	int major = 0, minor = 0;
@@ -49,7 +48,7 @@ static int flush_together(struct glean_store *store, struct glean_error *err)
 #ifdef __linux__
 	int rc;
 
-	if (!syncfs_tells())
+	if (!glean_syncfs_tells())
 		return 0;
 	/* TMP_FD is as old as the store: it is told of every failed write since. */
 	do

@@ -168,7 +168,7 @@ int glean_ledger_set_aside(struct glean_store *store, struct glean_error *err)
 	}
 	if (rc < 0 || moved == 0)
 		return rc < 0 ? rc : 0;
-	if (fsync(store->dir_fd) < 0)
+	if (glean_flush_fd(store->dir_fd) < 0)
 		return glean_fail_errno(err, _("flush %s"), store->account->store_dir);
 	glean_log(store->context, GLEAN_LOG_WARNING,
 		  _("ledger files that are not used any more were renamed: %s/ledger.sqlite.damaged-%s"),

@@ -214,6 +214,11 @@ int glean_merge(struct glean_store *store, enum glean_side side, const struct gl
 		int64_t now_s, struct glean_receipt *receipt, struct glean_outcome *outcome,
 		struct glean_error *err);
 
+#ifdef __linux__
+/* Before Linux 5.8 syncfs() kept silent about writes that failed. */
+bool glean_syncfs_tells(void);
+#endif
+
 void glean_writers_free(struct glean_store *store);
 
 /* ---- evidence ---- */

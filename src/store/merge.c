@@ -28,6 +28,8 @@ struct merge {
 	int64_t variant_of;
 	bool first_lost; /* the message it is a variant of has no file */
 	bool accepted;	 /* these bytes came before: no doubt is left about their number */
+	bool believed;	 /* and they were believed to be this arrival's */
+	bool renamed;	 /* but it had another unique-id then */
 	struct glean_error *err;
 };
 
@@ -111,9 +113,10 @@ static int take_over(struct merge *m, int64_t id)
 		"UPDATE arrival SET"
 		" (first_listed_s, first_listing, message, stored_s, deleting_s, deleted_s) ="
 		" (SELECT first_listed_s, first_listing, message, stored_s, deleting_s, deleted_s"
-		" FROM arrival WHERE id = ?2) WHERE id = ?1";
+		" FROM arrival WHERE id = ?2), seen_listing = ?3 WHERE id = ?1";
 	static const char forget[] = "DELETE FROM arrival WHERE id = ?1";
-	int rc = glean_sql_run(m->store, NULL, m->err, take, "ii", m->arrival.id, id);
+	int rc = glean_sql_run(m->store, NULL, m->err, take, "iii", m->arrival.id, id,
+			       m->store->listing[m->side]);
 
 	return rc < 0 ? rc : glean_sql_run(m->store, NULL, m->err, forget, "i", id);
 }
@@ -155,22 +158,28 @@ static int begin_again(struct merge *m)
 	return rc;
 }
 
+static bool is_believed(int64_t state)
+{
+	return state == ARRIVAL_STORED || state == ARRIVAL_FILELESS;
+}
+
 /* 1: it is an arrival that was stored before, and *MESSAGE is what it is. */
 static int find_same_arrival(struct merge *m, int64_t *message)
 {
 	static const char sql[] = "SELECT message FROM arrival WHERE id = ?1";
-	int64_t listing = m->store->listing[m->side], id = 0;
+	static const char look[] = "SELECT state FROM arrival WHERE id = ?1";
+	int64_t listing = m->store->listing[m->side], id = 0, state = ARRIVAL_TO_FETCH;
 	bool here = m->arrival.id != 0;
 	int rc = 0;
 
 	if (m->arrival.message) {
-		bool whole = m->arrival.state == ARRIVAL_STORED || m->arrival.state == ARRIVAL_FILELESS;
-
 		*message = m->arrival.message;
-		if (m->arrival.same_bytes || (whole && m->arrival.same_content))
+		m->believed = is_believed(m->arrival.state);
+		if (m->arrival.same_bytes || (m->believed && m->arrival.same_content))
 			return 1;
-		if (!whole)
+		if (!m->believed)
 			return 0;
+		m->believed = false;
 		rc = begin_again(m);
 	}
 	if (rc == 0)
@@ -179,7 +188,12 @@ static int find_same_arrival(struct merge *m, int64_t *message)
 		rc = find_unknown(m, listing, &id);
 	if (rc < 0 || id == 0)
 		return rc;
-	rc = here ? take_over(m, id) : list_again(m, id);
+	rc = glean_sql_number(m->store, &state, m->err, look, "i", id);
+	m->believed = is_believed(state);
+	/* That these are the octets of the new unique-id was not believed yet. */
+	m->renamed = here;
+	if (rc == 0)
+		rc = here ? take_over(m, id) : list_again(m, id);
 	if (rc == 0)
 		rc = glean_sql_number(m->store, message, m->err, sql, "i", m->arrival.id);
 	return rc < 0 ? rc : 1;
@@ -349,7 +363,8 @@ static int record_arrival(struct merge *m)
 		rc = glean_sql_number(m->store, &m->receipt->stored_s, m->err, update, "iiiibbii",
 				      m->arrival.id, SQL_INT(doubtful ? ARRIVAL_SHORT : ARRIVAL_STORED),
 				      m->outcome->message, m->entry->octets, RAW(m), LOOSE(m), m->now_s,
-				      SQL_INT(m->accepted));
+				      SQL_INT(m->believed));
+	m->receipt->sure = m->believed && !m->renamed;
 	m->receipt->arrival = m->arrival.id;
 	m->receipt->message = m->outcome->message;
 	m->receipt->may_delete = !doubtful;

@@ -203,6 +203,7 @@ static int compare_one(struct view *view, struct glean_seen *seen)
 	known->shown = true;
 	seen->arrival = known->id;
 	seen->stored = known->state == ARRIVAL_STORED || known->state == ARRIVAL_FILELESS;
+	seen->doubted = known->state == ARRIVAL_SHORT;
 	seen->fileless = known->state == ARRIVAL_FILELESS;
 	seen->stored_s = seen->stored ? known->stored_s : 0;
 	seen->unconfirmed = known->deleting;

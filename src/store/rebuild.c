@@ -98,7 +98,8 @@ static int scan_file(struct work *work, const struct glean_name *item, struct gl
 
 	if (glean_cancelled(work->store->context))
 		return glean_fail(work->err, GLEAN_E_TEMP, "%s", _("interrupted"));
-	fd = openat(folder_fd(work->store, folder), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = glean_open_at(folder_fd(work->store, folder), name,
+			   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT) {
 		work->moved++;
 		return 0;
@@ -405,14 +406,15 @@ static int flush_each(struct work *work)
 	for (size_t i = 0; i < work->names.count; i++) {
 		const struct glean_name *item = &work->names.items[i];
 		int folder = item->tag & ~KNOWN, rc = 0, fd;
+		struct stat st;
 
 		if (!glean_name_is_message(name_of(work, item)))
 			continue;
-		fd = openat(folder_fd(work->store, folder), name_of(work, item),
-			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		fd = glean_open_at(folder_fd(work->store, folder), name_of(work, item),
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
 		if (fd < 0)
 			continue; /* moved, and no longer by the name that was read */
-		if (fsync(fd) < 0)
+		if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && glean_flush_fd(fd) < 0))
 			rc = glean_fail_errno(work->err, _("flush %s/%s"), folders[folder],
 					      name_of(work, item));
 		close(fd);
@@ -425,7 +427,14 @@ static int flush_each(struct work *work)
 static int flush_files(struct work *work)
 {
 #ifdef __linux__
-	if (syncfs(work->store->new_fd) == 0)
+	int rc;
+
+	if (!glean_syncfs_tells())
+		return flush_each(work);
+	do
+		rc = syncfs(work->store->new_fd);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
 		return 0;
 	if (errno != ENOSYS && errno != EOPNOTSUPP)
 		return glean_fail_errno(work->err, _("flush the file system of %s"),
@@ -443,8 +452,8 @@ static int flush(struct work *work)
 		return 0;
 	if (flush_files(work) < 0)
 		return GLEAN_E_IO;
-	if (fsync(store->new_fd) < 0 || fsync(store->cur_fd) < 0 ||
-	    (store->variants_fd >= 0 && fsync(store->variants_fd) < 0))
+	if (glean_flush_fd(store->new_fd) < 0 || glean_flush_fd(store->cur_fd) < 0 ||
+	    (store->variants_fd >= 0 && glean_flush_fd(store->variants_fd) < 0))
 		return glean_fail_errno(work->err, _("flush %s/Maildir"), store->account->store_dir);
 	return 0;
 }

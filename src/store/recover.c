@@ -185,11 +185,15 @@ static int remove_strays(struct glean_store *store, struct glean_error *err)
  * A session of SIDE was not settled: its replies may have been shifted against
  * our commands. Of the size that was announced, and no other listed message
  * is: had a reply been left out or been one too many, it would be another.
+ * What took over the history of another unique-id has its time, too: there it
+ * is the listing that tells.
  */
 static int doubt(struct glean_store *store, enum glean_side side, int64_t since_s, struct glean_error *err)
 {
 	static const char sql[] =
-		"UPDATE arrival SET state = 2 WHERE side = ?1 AND state = 1 AND stored_s >= ?2 AND NOT"
+		"UPDATE arrival SET state = 2 WHERE side = ?1 AND state = 1"
+		" AND (stored_s >= ?2 OR (uidl IS NOT NULL AND first_listing < seen_listing"
+		" AND seen_listing = (SELECT listing FROM side WHERE side = ?1))) AND NOT"
 		" (octets = size AND size IN (SELECT size FROM arrival WHERE side = ?1 AND gone_s IS NULL"
 		" GROUP BY size HAVING count(*) = 1))";
 	static const char settled[] = "UPDATE side SET unverified_s = NULL WHERE side = ?1";

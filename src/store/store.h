@@ -56,6 +56,7 @@ struct glean_seen {
 	int64_t arrival; /* row of the ledger; 0 for uidl NULL and in a dry run for a new one */
 	bool fresh;	 /* never listed before */
 	bool stored;	 /* durable and published */
+	bool doubted;	 /* something is stored for it, but it may be too short or another message */
 	int64_t stored_s;
 	bool unconfirmed; /* a DELE of an earlier session was accepted or may have been, yet it is listed */
 	bool returned;	  /* it had been seen to be gone */
@@ -124,6 +125,7 @@ struct glean_receipt {
 	bool variant;	  /* new, though its Message-ID was here */
 	bool restored;	 /* it is an earlier arrival of this server: fetched again, or under another unique-id
 			  */
+	bool sure;	 /* that arrival was believed to be these octets already, not just fetched */
 	bool may_delete; /* false: far fewer octets came than were announced, fetch once more */
 	char message_id[256]; /* printable, for findings */
 	char path[128];	      /* of the stored file, relative to the account's folder */

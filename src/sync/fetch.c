@@ -29,7 +29,7 @@ struct fetch {
 	int64_t done;	 /* messages ended */
 	int64_t bytes;	 /* announced for these */
 	int64_t partial; /* came of the one under way */
-	bool verified;	 /* replies were those to our commands to the end */
+	size_t in_step;	 /* of the plan's messages: up to there replies were those to our commands */
 	int64_t shown_ms;
 
 	pthread_mutex_t lock;
@@ -51,7 +51,7 @@ static void note_receipt(struct fetch *fetch, const struct glean_entry *entry,
 		.stored = true,
 		.may_delete = receipt->may_delete,
 		.sized = entry->octets == entry->announced_bytes,
-		.sure = receipt->restored,
+		.sure = receipt->sure,
 		.arrival = receipt->arrival,
 		.stored_s = receipt->stored_s,
 	};
@@ -200,7 +200,7 @@ static int refused_message(struct fetch *fetch, size_t i, const char *reply, str
 static int end_message(const struct glean_retrieved *retrieved, void *user, struct glean_error *err)
 {
 	struct fetch *fetch = user;
-	size_t i = fetch->plan->fetch[retrieved->index];
+	size_t i = fetch->plan->fetch[fetch->in_step + retrieved->index];
 	struct batch *batch = &fetch->filling;
 	int rc;
 
@@ -262,8 +262,9 @@ static bool drop_cut_short(struct batch *batch)
 /*
  * The session failed in the midst of a message: was it because of it, or of
  * the one before? Without a unique-id there is nothing to know it by next time.
+ * When all before END had come no message was under way.
  */
-static void note_cut_off(struct fetch *fetch, int rc, const char *reason)
+static void note_cut_off(struct fetch *fetch, int rc, size_t end, const char *reason)
 {
 	int64_t culprit = fetch->done;
 	const struct glean_seen *seen;
@@ -272,18 +273,30 @@ static void note_cut_off(struct fetch *fetch, int rc, const char *reason)
 		return;
 	if (rc == GLEAN_E_PROTOCOL && drop_cut_short(&fetch->filling))
 		culprit--;
-	if (culprit == (int64_t)fetch->plan->n_fetch)
+	if (culprit == (int64_t)end)
 		return;
 	seen = &fetch->seen[fetch->plan->fetch[culprit]];
 	if (seen->arrival)
 		glean_store_cut_off(fetch->side->account->store, seen->arrival, reason, fetch->now_s, NULL);
 }
 
+/* How many messages are retrieved until replies and commands are compared again. */
+static size_t next_step(const struct glean_wanted *wanted, size_t left)
+{
+	int64_t size_bytes = 0;
+	size_t n = 0;
+
+	while (n < left && n < GLEAN_STEP_MESSAGES && size_bytes < GLEAN_STEP_BYTES)
+		size_bytes += wanted[n++].size_bytes;
+	return n;
+}
+
 static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_error *err)
 {
 	struct glean_wanted *wanted = calloc(fetch->plan->n_fetch, sizeof *wanted);
 	const struct glean_sink sink = { begin_message, message_data, end_message, fetch };
-	int rc;
+	size_t end = 0;
+	int rc = 0;
 
 	if (!wanted)
 		return glean_fail_memory(err);
@@ -292,12 +305,19 @@ static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_e
 
 		wanted[i] = (struct glean_wanted){ listed->number, listed->size_bytes };
 	}
-	rc = glean_pop3_retrieve(pop3, wanted, fetch->plan->n_fetch, &sink, err);
+	while (rc == 0 && end < fetch->plan->n_fetch) {
+		const struct glean_wanted *next = wanted + end;
+
+		fetch->in_step = end;
+		end += next_step(next, fetch->plan->n_fetch - end);
+		rc = glean_pop3_retrieve(pop3, next, end - fetch->in_step, &sink, err);
+		if (rc == 0)
+			rc = glean_pop3_verify(pop3, fetch->listing, err);
+	}
 	if (rc == 0)
-		rc = glean_pop3_verify(pop3, fetch->listing, err);
-	fetch->verified = rc == 0;
+		fetch->in_step = end;
 	if (rc < 0)
-		note_cut_off(fetch, rc, err->text);
+		note_cut_off(fetch, rc, end, err->text);
 	glean_staged_drop(fetch->staged);
 	fetch->staged = NULL;
 	free(wanted);
@@ -328,7 +348,7 @@ static int end_committer(struct fetch *fetch, pthread_t thread, int rc, struct g
 
 int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glean_listing *listing,
 	       const struct glean_seen *seen, const struct glean_plan *plan, int64_t now_s,
-	       struct stored *stored, bool *verified, struct glean_error *err)
+	       struct stored *stored, size_t *in_step, struct glean_error *err)
 {
 	struct fetch fetch = { .side = side,
 			       .listing = listing,
@@ -342,10 +362,9 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 	pthread_t thread;
 	int rc = 0;
 
-	*verified = true;
+	*in_step = 0;
 	if (plan->n_fetch == 0)
 		return 0;
-	*verified = false;
 	fetch.filling.entries = calloc(room, sizeof *fetch.filling.entries);
 	fetch.committing.entries = calloc(room, sizeof *fetch.committing.entries);
 	fetch.receipts = calloc(room, sizeof *fetch.receipts);
@@ -356,7 +375,7 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 	if (rc == 0) {
 		rc = retrieve(&fetch, pop3, err);
 		rc = end_committer(&fetch, thread, rc, err);
-		*verified = fetch.verified;
+		*in_step = fetch.in_step;
 	}
 	drop_batch(&fetch.filling);
 	side->counts.stored += fetch.counts.stored;

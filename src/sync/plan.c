@@ -51,8 +51,12 @@ int glean_plan_make(struct glean_plan *plan, const struct glean_listing *listing
 		glean_plan_finish(plan);
 		return glean_fail_memory(err);
 	}
-	for (size_t i = 0; i < listing->count; i++)
-		plan_one(plan, &listing->items[i], &seen[i], i, delete_after_s, now_s);
+	/* On a line that breaks again and again, what was never fetched must not wait for what is fetched once more. */
+	for (int doubted = 0; doubted <= 1; doubted++) {
+		for (size_t i = 0; i < listing->count; i++)
+			if (seen[i].doubted == doubted)
+				plan_one(plan, &listing->items[i], &seen[i], i, delete_after_s, now_s);
+	}
 	return 0;
 }
 

@@ -24,7 +24,8 @@ bool glean_plan_due(int64_t delete_after_s, int64_t stored_s, int64_t now_s);
 bool glean_plan_paused(const struct glean_seen *seen, int64_t now_s);
 
 /*
- * Fetch what is not stored and not waiting; delete what is stored and due. A
+ * Fetch what is not stored and not waiting, in the order of the listing, but
+ * what is fetched once more last; delete what is stored and due. A
  * message known only by a substitute for its unique-id is deleted only after
  * its bytes were seen again in the same session, so it is fetched when due;
  * and so is one whose deletion may have happened: another may stand there

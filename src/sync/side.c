@@ -20,7 +20,7 @@ struct session {
 	struct stored *stored; /* by index of the listing */
 	int64_t now_s;	       /* of the listing: what was there then */
 	bool empty;
-	bool verified;	  /* replies were those to our commands until all was fetched */
+	size_t in_step; /* of the plan's messages: until these had come replies were those to our commands */
 	bool out_of_step; /* they were not, and several commands were on their way at once */
 };
 
@@ -352,7 +352,7 @@ static bool told_by_size(const struct session *session, size_t k)
 /*
  * What was fetched before replies and commands were seen not to fit may be
  * stored as another message than it is. A connection that was lost leaves that
- * open: then it is the size that makes sure, or that the same came before.
+ * open: then it is the size that makes sure, or that the same was believed before.
  */
 static int settle(const struct session *session, int rc, struct glean_error *err)
 {
@@ -366,7 +366,7 @@ static int settle(const struct session *session, int rc, struct glean_error *err
 	doubted = calloc(session->plan.n_fetch, sizeof *doubted);
 	if (!doubted)
 		return glean_fail_memory(err);
-	for (size_t k = 0; k < session->plan.n_fetch && !session->verified; k++) {
+	for (size_t k = session->in_step; k < session->plan.n_fetch; k++) {
 		const struct stored *stored = &session->stored[session->plan.fetch[k]];
 
 		if (stored->stored &&
@@ -391,7 +391,7 @@ static int work(struct session *session, struct glean_error *err)
 		tell_waiting(session);
 	if (rc == 0 && !dry_run(side))
 		rc = side_fetch(side, session->pop3, &session->listing, session->seen, &session->plan,
-				session->now_s, session->stored, &session->verified, err);
+				session->now_s, session->stored, &session->in_step, err);
 	if (rc == 0 && !dry_run(side))
 		rc = settle(session, rc, err);
 	if (rc == 0) {

@@ -50,7 +50,7 @@ struct account_run {
 	struct run *run;
 	const struct glean_account *account;
 	struct glean_context context; /* of what concerns both sides */
-	struct glean_store *store; /* NULL only in a dry run of an account never synced */
+	struct glean_store *store;    /* NULL only in a dry run of an account never synced */
 	struct side_run side[2];
 	bool active[2]; /* this run works on that side */
 	pthread_mutex_t lock;
@@ -81,7 +81,7 @@ struct stored {
 	bool stored;
 	bool may_delete;
 	bool sized; /* of the size that was announced */
-	bool sure;  /* the same as when it came before */
+	bool sure;  /* the same as was believed before */
 	int64_t arrival;
 	int64_t stored_s;
 };
@@ -89,12 +89,13 @@ struct stored {
 /*
  * Retrieve PLAN's messages in batches; the next batch is received while the
  * last is made durable. STORED has an element for each listed message. What
- * was committed stays so, also when this fails. *VERIFIED: replies were those
- * to our commands until all had come; else STORED is not to be believed.
+ * was committed stays so, also when this fails. *IN_STEP: so many of PLAN's
+ * messages came before replies were seen to be those to our commands; of the
+ * others STORED is not to be believed. All, unless this fails.
  */
 int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glean_listing *listing,
 	       const struct glean_seen *seen, const struct glean_plan *plan, int64_t now_s,
-	       struct stored *stored, bool *verified, struct glean_error *err);
+	       struct stored *stored, size_t *in_step, struct glean_error *err);
 
 /* ---- may anything be deleted? (guard.c) ---- */
 

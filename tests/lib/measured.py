@@ -15,7 +15,9 @@ class Measured(Program):
     """
     def run(self, *args, timeout=SECONDS, check=None, wrapper=(), **how):
         if wrapper or valgrind.words():
-            return super().run(*args, timeout=timeout, check=check, wrapper=wrapper, **how)
+            result = super().run(*args, timeout=timeout, check=check, wrapper=wrapper, **how)
+            result.peak_kb = result.cpu_s = 0  # valgrind's own would tell nothing
+            return result
         note = self.home.with_name(self.home.name + ".measured")
         wrapper = [paths.tool("time"), "-f", "%M %U %S", "-o", note]
         result = super().run(*args, timeout=timeout, wrapper=wrapper, **how)

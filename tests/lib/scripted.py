@@ -13,6 +13,7 @@ import ssl
 import struct
 import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 
 CLOSE = object()
@@ -21,13 +22,13 @@ PROCEED = object()
 
 
 def once(value):
-    """VALUE the first time that the command comes, the right thing after that."""
-    state = {"used": False}
+    """VALUE the first time that the command comes to a server, the right thing after that."""
+    used = weakref.WeakSet()
 
-    def choose(_session, _line):
-        if state["used"]:
+    def choose(session, _line):
+        if session.server in used:
             return PROCEED
-        state["used"] = True
+        used.add(session.server)
         return value
     return choose
 

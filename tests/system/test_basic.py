@@ -313,6 +313,27 @@ def test_every_runs_again_and_ends_when_told(scripted, mailglean, plain):
     assert tokens(mailglean.stored()) == ["a", "b"]
 
 
+# Some that start programs leave them deaf to the end of processes of their own.
+DEAF = ("env", "--ignore-signal=CHLD")
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_a_command_s_end_is_heard_by_a_program_that_was_started_deaf_to_it(scripted, mailglean, plain, sandbox):
+    old = plain(scripted([message("a")]))
+    del old["password"]
+    mailglean.configure({ACCOUNT: {"old": old | {"password-command": "echo pw"}}}, sandbox=sandbox)
+    mailglean.sync(wrapper=DEAF, check=0)
+    assert tokens(mailglean.stored()) == ["a"]
+
+
+def test_a_round_s_exit_code_is_heard_by_a_program_that_was_started_deaf_to_it(scripted, mailglean, plain):
+    mailglean.configure({ACCOUNT: {"old": plain(scripted(on={"PASS": b"-ERR [AUTH] no\r\n"}))}})
+    process = mailglean.start("sync", "--every", "1h", wrapper=DEAF)
+    assert "refused" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    mailglean.finish(process, timeout=30).expect(77)
+
+
 # ---- what is said ----
 
 def test_states_and_exit_codes_of_drained(pair, mailglean, day):

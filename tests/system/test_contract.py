@@ -9,7 +9,7 @@ import pytest
 
 from lib.messages import message
 from lib.paths import ROOT
-from lib.scripted import PROCEED
+from lib.scripted import CLOSE, Held, PROCEED
 from lib.terminal import Terminal
 
 ACCOUNT = "taro@example.jp"
@@ -106,6 +106,37 @@ def test_a_configuration_that_breaks_between_two_rounds_ends_nothing(scripted, m
     run = mailglean.finish(process, timeout=30)
     assert "unknown key 'nonsense'" in run.err and "going on with the configuration read before" in run.err
     assert (mailglean.home / "Mail-moved" / ACCOUNT / "ledger.sqlite").exists()
+
+
+# One message that a server which does not stuff dots makes two replies of.
+TWO_IN_ONE = (b"Message-ID: <one@x.example>\n\nhi\n", b"+OK\nMessage-ID: <two@x.example>\n\nnot asked for\n")
+
+
+def test_what_comes_out_of_step_twice_is_not_believed_twice(scripted, mailglean, plain):
+    """Cut off at the same place again, the same wrong octets came for each message, and nothing for the last."""
+    sent = [message(f"m{n}", body="x\n" * 9 * n) for n in range(1, 6)]
+    both = [part.replace(b"\n", b"\r\n") + b".\r\n" for part in TWO_IN_ONE]
+    old = scripted([b".\n".join(TWO_IN_ONE), *sent], on={"RETR 1": b"+OK\r\n" + b"".join(both), "RETR 6": CLOSE})
+    mailglean.configure({ACCOUNT: {"old": plain(old, delete="stored")}})
+    for _ in range(2):
+        mailglean.sync(check=75)
+    del old.on["RETR 6"]
+    for _ in range(3):
+        mailglean.sync()
+    kept = mailglean.stored() + [held.data for held in old.messages]
+    assert [octets for octets in sent if octets not in kept] == []
+
+
+def test_a_connection_that_is_lost_again_and_again_brings_more_each_time(scripted, mailglean, plain):
+    """Of a server whose sizes tell nothing: what was in step until a while ago is believed."""
+    sent = [message(f"m{n}") for n in range(1300)]
+    old = scripted([Held(f"u{n}", octets, size=200) for n, octets in enumerate(sent)], on={"RETR 1200": CLOSE})
+    mailglean.configure({ACCOUNT: {"old": plain(old, delete="stored")}})
+    mailglean.sync(check=75)
+    begun = len(old.commands("RETR"))
+    del old.on["RETR 1200"]
+    assert mailglean.sync(check=0).one("account")["fetched"] == 300 == len(old.commands("RETR")) - begun
+    assert old.messages == [] and mailglean.stored() == sorted(sent)
 
 
 # ---- check ----

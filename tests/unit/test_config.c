@@ -40,8 +40,9 @@ static void a_password_is_written_like_any_other_value(void **state)
 		const struct glean_account *taro;
 
 		snprintf(text, sizeof text,
-			 STORE SERVERS "account \"taro@example.jp\" { old { user = %s\n \"pass\\x77ord\" = %s }\n"
-				       "new { user = taro password=%s } }\n",
+			 STORE SERVERS
+			 "account \"taro@example.jp\" { old { user = %s\n \"pass\\x77ord\" = %s }\n"
+			 "new { user = taro password=%s } }\n",
 			 written[i], written[i], written[i]);
 		config = must_parse(text);
 		taro = glean_config_account(config, 0);

@@ -441,7 +441,7 @@ static void use_store(const struct place *place, const struct glean_confinement 
 	      mknod("a/fifo", S_IFIFO | 0600, 0) < 0);
 }
 
-static void the_store_is_all_that_can_be_written(void **state)
+static void when_confined_the_store_is_all_that_can_be_written(void **state)
 {
 	(void)state;
 	in_confinement(&(struct glean_confine_options){ .network = true, .write = true }, "", use_store);
@@ -459,7 +459,7 @@ static void read_store(const struct place *place, const struct glean_confinement
 	CHECK(open("/etc/resolv.conf", O_RDONLY) < 0 && errno == EACCES);
 }
 
-static void who_only_reads_makes_nothing_and_has_no_network(void **state)
+static void when_confined_who_only_reads_makes_nothing_and_has_no_network(void **state)
 {
 	(void)state;
 	in_confinement(&(struct glean_confine_options){ 0 }, "", read_store);
@@ -496,7 +496,7 @@ static void try_calls(const struct place *place, const struct glean_confinement 
 	CHECK(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == ENOSYS);
 }
 
-static void system_calls_beyond_the_need_do_not_exist(void **state)
+static void when_confined_system_calls_beyond_the_need_do_not_exist(void **state)
 {
 	(void)state;
 	in_confinement(&(struct glean_confine_options){ .network = true }, "", try_calls);
@@ -526,7 +526,7 @@ static void connect_to(const struct place *place, const struct glean_confinement
 	CHECK(try_port(22) < 0 && errno == EACCES);
 }
 
-static void only_configured_ports_can_be_connected_to(void **state)
+static void when_confined_only_configured_ports_can_be_connected_to(void **state)
 {
 	(void)state;
 	in_confinement(&(struct glean_confine_options){ .network = true }, "", connect_to);
@@ -541,7 +541,7 @@ static void read_more(const struct place *place, const struct glean_confinement 
 	CHECK(open("/etc/group", O_RDONLY) < 0 && errno == EACCES);
 }
 
-static void a_path_of_the_callers_can_be_read(void **state)
+static void when_confined_a_path_of_the_callers_can_be_read(void **state)
 {
 	static const char *const paths[] = { "/nonexistent", "/etc/passwd" };
 
@@ -589,11 +589,11 @@ int main(void)
 		cmocka_unit_test(a_helper_that_is_gone_is_an_error_and_not_a_wait),
 		cmocka_unit_test(a_hook_ends_with_all_that_it_started),
 		cmocka_unit_test(a_configuration_without_commands_needs_no_helper),
-		cmocka_unit_test(the_store_is_all_that_can_be_written),
-		cmocka_unit_test(who_only_reads_makes_nothing_and_has_no_network),
-		cmocka_unit_test(system_calls_beyond_the_need_do_not_exist),
-		cmocka_unit_test(only_configured_ports_can_be_connected_to),
-		cmocka_unit_test(a_path_of_the_callers_can_be_read),
+		cmocka_unit_test(when_confined_the_store_is_all_that_can_be_written),
+		cmocka_unit_test(when_confined_who_only_reads_makes_nothing_and_has_no_network),
+		cmocka_unit_test(when_confined_system_calls_beyond_the_need_do_not_exist),
+		cmocka_unit_test(when_confined_only_configured_ports_can_be_connected_to),
+		cmocka_unit_test(when_confined_a_path_of_the_callers_can_be_read),
 		cmocka_unit_test(switched_off_nothing_is_confined_but_core_files),
 	};
 

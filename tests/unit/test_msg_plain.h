@@ -25,7 +25,8 @@ static inline bool is_stray(const char *line, size_t size, bool first)
 {
 	size_t n = 0;
 
-	if (size == 0 || line[0] == ' ' || line[0] == '\t' || (first && size >= 5 && memcmp(line, "From ", 5) == 0))
+	if (size == 0 || line[0] == ' ' || line[0] == '\t' ||
+	    (first && size >= 5 && memcmp(line, "From ", 5) == 0))
 		return false;
 	while (n < size && n < 256 && line[n] > ' ' && line[n] < 127 && line[n] != ':')
 		n++;

@@ -97,6 +97,22 @@ static void a_mixed_mailbox_keeps_the_order_of_its_listing(void **state)
 	glean_plan_finish(&plan);
 }
 
+static void what_is_fetched_once_more_comes_last(void **state)
+{
+	static const size_t order[] = { 1, 3, 0, 2 };
+	struct glean_listed items[4] = { { 0 } };
+	struct glean_seen seen[4] = { { .doubted = true }, { 0 }, { .doubted = true }, { 0 } };
+	struct glean_listing listing = { .items = items, .count = 4 };
+	struct glean_plan plan;
+
+	(void)state;
+	assert_int_equal(glean_plan_make(&plan, &listing, seen, GLEAN_DELETE_STORED, NOW, NULL), 0);
+	assert_int_equal(plan.n_fetch, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(plan.fetch[i], order[i]);
+	glean_plan_finish(&plan);
+}
+
 static void an_empty_mailbox_has_an_empty_plan(void **state)
 {
 	struct glean_listing listing = { 0 };
@@ -113,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_message_is_fetched_or_deleted_as_the_table_says),
 		cmocka_unit_test(a_mixed_mailbox_keeps_the_order_of_its_listing),
+		cmocka_unit_test(what_is_fetched_once_more_comes_last),
 		cmocka_unit_test(an_empty_mailbox_has_an_empty_plan),
 	};
 

@@ -176,6 +176,61 @@ static void a_session_that_was_killed_is_believed_only_where_sizes_tell(void **s
 	assert_true(f->seen[2].stored);
 }
 
+/* A server that gets out of step at the same place each time sends the same wrong octets each time. */
+static void octets_that_came_before_make_sure_only_what_was_believed_then(void **state)
+{
+	static const int64_t size = 90;
+	struct fixture *f = *state;
+	int64_t arrival;
+
+	open_store(f);
+	begin_session(f, &size, 1, T0);
+	arrival = f->seen[0].arrival;
+	fetch_unsettled(f, GLEAN_OLD, arrival, MESSAGE("a"), T0, size);
+	assert_ok(f, glean_store_settle(f->open, GLEAN_OLD, &arrival, 1, &f->err));
+	begin_session(f, &size, 1, T0 + DAY);
+	fetch_unsettled(f, GLEAN_OLD, arrival, MESSAGE("a"), T0 + DAY, size);
+	assert_true(f->receipt.restored && !f->receipt.sure);
+	/* Killed. */
+	close_store(f);
+	open_store(f);
+	begin_session(f, &size, 1, T0 + 2 * DAY);
+	assert_false(f->seen[0].stored);
+	assert_true(glean_store_deleting(f->open, &arrival, 1, T0 + 2 * DAY, &f->err) < 0);
+	fetch_size(f, GLEAN_OLD, arrival, MESSAGE("a"), T0 + 2 * DAY, size);
+	assert_true(f->receipt.may_delete && !f->receipt.sure);
+	begin_session(f, &size, 1, T0 + 3 * DAY);
+	assert_true(f->seen[0].stored);
+	fetch_unsettled(f, GLEAN_OLD, arrival, MESSAGE("a"), T0 + 3 * DAY, size);
+	assert_true(f->receipt.sure);
+	assert_int_equal(f->receipt.stored_s, T0 + 2 * DAY);
+	expect_kept(f, 1, 1);
+}
+
+/* After the server changed its unique-ids, what came out of step is the message next to it, which is on record. */
+static void octets_of_an_arrival_that_had_another_unique_id_make_nothing_sure(void **state)
+{
+	struct fixture *f = *state;
+	int64_t arrival;
+
+	open_store(f);
+	store_one(f, "7", MESSAGE("a"));
+	LIST(f, GLEAN_OLD, T0 + DAY, "8");
+	arrival = f->seen[0].arrival;
+	fetch_unsettled(f, GLEAN_OLD, arrival, MESSAGE("a"), T0 + DAY, 1000);
+	assert_true(f->receipt.restored && !f->receipt.sure);
+	/* Killed. */
+	close_store(f);
+	open_store(f);
+	LIST(f, GLEAN_OLD, T0 + 2 * DAY, "8");
+	assert_false(f->seen[0].stored);
+	assert_true(glean_store_deleting(f->open, &arrival, 1, T0 + 2 * DAY, &f->err) < 0);
+	fetch(f, GLEAN_OLD, arrival, MESSAGE("a"));
+	LIST(f, GLEAN_OLD, T0 + 3 * DAY, "8");
+	assert_true(f->seen[0].stored);
+	expect_kept(f, 1, 1);
+}
+
 static void a_session_that_is_cut_off_by_a_message_twice_sets_it_aside(void **state)
 {
 	struct fixture *f = *state;
@@ -246,6 +301,8 @@ int main(void)
 		TEST(a_session_that_ended_before_quit_has_deleted_nothing),
 		TEST(what_is_doubted_is_fetched_again_and_cannot_be_deleted),
 		TEST(a_session_that_was_killed_is_believed_only_where_sizes_tell),
+		TEST(octets_that_came_before_make_sure_only_what_was_believed_then),
+		TEST(octets_of_an_arrival_that_had_another_unique_id_make_nothing_sure),
 		TEST(a_session_that_is_cut_off_by_a_message_twice_sets_it_aside),
 		TEST(a_store_whose_maildir_is_gone_is_not_used),
 		TEST(one_mailbox_without_unique_ids_is_told_by_its_bytes),
