@@ -97,7 +97,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;\n",
 
 	/* Commits of a session, since that time, of which it is not known yet whether its replies fitted. */
-	"ALTER TABLE side ADD COLUMN unverified_s INTEGER",
+	"ALTER TABLE side ADD COLUMN unverified_s INTEGER;\n"
+	"CREATE INDEX arrival_vanished ON arrival (side) WHERE fate = 2;\n",
 };
 
 static int status_of(int code)

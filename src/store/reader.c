@@ -219,9 +219,7 @@ static int read_side(struct glean_store *store, int side, struct glean_side_stat
 		     struct glean_error *err)
 {
 	static const char arrivals[] = "SELECT count(*) FROM arrival WHERE side = ?1 AND first_listing >= 0";
-	static const char vanished[] =
-		"SELECT count(*) FROM arrival WHERE side = ?1 AND gone_listing IS NOT NULL"
-		" AND fate = 2";
+	static const char vanished[] = "SELECT count(*) FROM arrival WHERE side = ?1 AND fate = 2";
 	int rc = read_checks(store, side, status, err);
 
 	if (rc == 0)
