@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2034
-# The Debian packages that building, testing and demonstrating need; sourced by contrib/test and contrib/demo.
+# The Debian packages that building, testing and demonstrating need; sourced by the scripts in contrib.
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libetpan-dev libssl-dev libsqlite3-dev
 	libconfuse-dev libgsasl-dev libseccomp-dev libcmocka-dev"
@@ -8,6 +8,7 @@ packages_run="python3 openssl dovecot-core dovecot-pop3d dovecot-imapd faketime 
 packages_test="zlib1g-dev clang g++ valgrind binutils time python3-pytest strace dnsmasq-base iproute2
 	libdb5.3 libgdbm6 libidn12 libkyotocabinet16v5 libldap-2.5-0 liblockfile1 libltdl7 libmariadb3 libnsl2
 	libpam-modules libpq5 libwrap0"
+packages_bench="python3 openssl dovecot-core dovecot-pop3d fetchmail mpop getmail6 procmail curl util-linux"
 
 # Install those of the named packages that are missing; says so before it does.
 install_missing() {
