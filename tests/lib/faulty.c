@@ -1022,6 +1022,8 @@ static int open_high(const char *name)
 	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0)
 		_exit(72);
+	/* What changes the user and runs the program then was here first. */
+	syscall(SYS_fchmod, fd, 0666);
 	/* Out of the way of what the program has; where few are allowed, they are opened before that is so. */
 	high = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 700);
 	if (high < 0)

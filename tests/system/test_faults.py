@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import resource as lib_resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -253,6 +254,24 @@ def bench(binary, shim):
 
 
 @pytest.fixture
+def bench_for_others(binary, shim):
+    """The same, with all that is started where another user can read it; the source may lie in a closed folder."""
+    place, made = paths.PrivateDir("faults"), []
+    (place.path / "cli").mkdir()
+    program = shutil.copy(binary, place.path / "cli")
+    shutil.copy(binary.parents[1] / "libmailglean.so.0", place.path)
+    preloaded = shutil.copy(shim, place.path)
+
+    def make(**how):
+        made.append(Bench(program, shim=preloaded, **how))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+    place.remove()
+
+
+@pytest.fixture
 def tried(request):
     """tried(verdicts, at_least): there were so many, and none found anything wrong."""
     def judge(verdicts, at_least):
@@ -357,8 +376,8 @@ def test_little_address_space_is_enough_or_told(bench, megabytes):
     move.close()
 
 
-def test_without_threads_it_ends_with_a_sentence(bench):
-    move = bench(journal=False).move()
+def test_without_threads_it_ends_with_a_sentence(bench_for_others):
+    move = bench_for_others(journal=False).move()
     prefix = [*paths.as_server_user(), "prlimit", "--nproc=1:1"]
     for folder in (move.folder, move.program.home, *move.program.config_file.parents[:2]):
         folder.chmod(0o755)
@@ -373,8 +392,8 @@ def test_without_threads_it_ends_with_a_sentence(bench):
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not paths.tool("setpriv"), reason="nobody else to be")
-def test_a_store_that_may_not_be_written_is_told(bench):
-    move = bench(journal=False).move()
+def test_a_store_that_may_not_be_written_is_told(bench_for_others):
+    move = bench_for_others(journal=False).move()
     move.program.store.mkdir(mode=0o755)
     prefix = paths.as_server_user()
     for folder in (move.folder, move.program.home, move.program.config_file.parent.parent,
