@@ -237,7 +237,7 @@ def test_a_hook_that_was_not_due_or_never_run_is_reported(binary, scenes_of, fol
 
 
 def test_what_the_program_says_at_the_end_is_compared(ended):
-    sql(ended, "UPDATE arrival SET fate = 0, gone_s = NULL WHERE id = 1")
+    sql(ended, "UPDATE arrival SET fate = 0, gone_s = NULL WHERE side = 0")
     assert kill.status_faults(ended)
 
 
