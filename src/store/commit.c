@@ -32,7 +32,7 @@ static int flush_file(struct glean_store *store, struct glean_staged *staged, st
 }
 
 #ifdef __linux__
-bool glean_syncfs_tells(void)
+static bool syncfs_tells(void)
 {
 	struct utsname name;
 	int major = 0, minor = 0;
@@ -42,17 +42,15 @@ bool glean_syncfs_tells(void)
 }
 #endif
 
-/* 1: done, 0: not to be had here. */
-static int flush_together(struct glean_store *store, struct glean_error *err)
+int glean_flush_file_system(struct glean_store *store, int fd, struct glean_error *err)
 {
 #ifdef __linux__
 	int rc;
 
-	if (!glean_syncfs_tells())
+	if (!syncfs_tells())
 		return 0;
-	/* TMP_FD is as old as the store: it is told of every failed write since. */
 	do
-		rc = syncfs(store->tmp_fd);
+		rc = syncfs(fd);
 	while (rc < 0 && errno == EINTR);
 	if (rc == 0)
 		return 1;
@@ -60,6 +58,7 @@ static int flush_together(struct glean_store *store, struct glean_error *err)
 		return glean_fail_errno(err, _("flush the file system of %s"), store->account->store_dir);
 #else
 	(void)store;
+	(void)fd;
 	(void)err;
 #endif
 	return 0;
@@ -70,8 +69,9 @@ static int flush_all(struct glean_store *store, const struct glean_entry *entrie
 {
 	int rc = 0;
 
+	/* TMP_FD is as old as the store: it is told of every failed write since. */
 	if (count > FLUSH_SINGLY_MAX)
-		rc = flush_together(store, err);
+		rc = glean_flush_file_system(store, store->tmp_fd, err);
 	for (size_t i = 0; i < count && rc == 0; i++)
 		rc = flush_file(store, entries[i].staged, err);
 	if (rc >= 0 && glean_flush_fd(store->tmp_fd) < 0)

@@ -137,11 +137,17 @@ int glean_store_not_deleting(struct glean_store *store, const int64_t *arrivals,
 	return mark(store, sql, arrivals, count, now_s, err);
 }
 
+int glean_session_settled(struct glean_store *store, enum glean_side side, struct glean_error *err)
+{
+	static const char sql[] = "UPDATE side SET unverified_s = NULL WHERE side = ?1";
+
+	return glean_sql_run(store, NULL, err, sql, "i", SQL_INT(side));
+}
+
 int glean_store_settle(struct glean_store *store, enum glean_side side, const int64_t *doubted, size_t count,
 		       struct glean_error *err)
 {
 	static const char doubt[] = "UPDATE arrival SET state = 2 WHERE id = ?1 AND state = 1";
-	static const char settled[] = "UPDATE side SET unverified_s = NULL WHERE side = ?1";
 	int rc = glean_ledger_lock(store, _("how a session went could not be recorded"), err);
 
 	if (rc == 0 && store->unverified[side]) {
@@ -149,7 +155,7 @@ int glean_store_settle(struct glean_store *store, enum glean_side side, const in
 		for (size_t i = 0; i < count && rc == 0; i++)
 			rc = glean_sql_run(store, NULL, err, doubt, "i", doubted[i]);
 		if (rc == 0)
-			rc = glean_sql_run(store, NULL, err, settled, "i", SQL_INT(side));
+			rc = glean_session_settled(store, side, err);
 		rc = glean_ledger_end(store, rc, err);
 		store->unverified[side] = rc < 0;
 	}

@@ -162,6 +162,8 @@ void glean_store_break(struct glean_store *store, const struct glean_error *why)
 int glean_ledger_begin(struct glean_store *store, struct glean_error *err);
 /* Commit when RC is 0, else roll back; returns RC or the failure of the commit. */
 int glean_ledger_end(struct glean_store *store, int rc, struct glean_error *err);
+/* Within a transaction: what SIDE's last session brought is no longer in doubt. */
+int glean_session_settled(struct glean_store *store, enum glean_side side, struct glean_error *err);
 /* Room for COUNT more messages in the list of renamed ones. */
 int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_error *err);
 
@@ -214,10 +216,12 @@ int glean_merge(struct glean_store *store, enum glean_side side, const struct gl
 		int64_t now_s, struct glean_receipt *receipt, struct glean_outcome *outcome,
 		struct glean_error *err);
 
-#ifdef __linux__
-/* Before Linux 5.8 syncfs() kept silent about writes that failed. */
-bool glean_syncfs_tells(void);
-#endif
+/*
+ * Flush the file system FD lies on, in one step for all its files.
+ * 1: done. 0: not to be had here, or (Linux before 5.8) silent about writes that
+ * failed: flush file by file.
+ */
+int glean_flush_file_system(struct glean_store *store, int fd, struct glean_error *err);
 
 void glean_writers_free(struct glean_store *store);
 

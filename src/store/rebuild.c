@@ -424,33 +424,18 @@ static int flush_each(struct work *work)
 	return 0;
 }
 
-static int flush_files(struct work *work)
-{
-#ifdef __linux__
-	int rc;
-
-	if (!glean_syncfs_tells())
-		return flush_each(work);
-	do
-		rc = syncfs(work->store->new_fd);
-	while (rc < 0 && errno == EINTR);
-	if (rc == 0)
-		return 0;
-	if (errno != ENOSYS && errno != EOPNOTSUPP)
-		return glean_fail_errno(work->err, _("flush the file system of %s"),
-					work->store->account->store_dir);
-#endif
-	return flush_each(work);
-}
-
 /* What the rows will vouch for may have been copied here a moment ago. */
 static int flush(struct work *work)
 {
 	struct glean_store *store = work->store;
+	int rc;
 
 	if (work->adopted == 0)
 		return 0;
-	if (flush_files(work) < 0)
+	rc = glean_flush_file_system(store, store->new_fd, work->err);
+	if (rc == 0)
+		rc = flush_each(work);
+	if (rc < 0)
 		return GLEAN_E_IO;
 	if (glean_flush_fd(store->new_fd) < 0 || glean_flush_fd(store->cur_fd) < 0 ||
 	    (store->variants_fd >= 0 && glean_flush_fd(store->variants_fd) < 0))

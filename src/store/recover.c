@@ -196,7 +196,6 @@ static int doubt(struct glean_store *store, enum glean_side side, int64_t since_
 		" AND seen_listing = (SELECT listing FROM side WHERE side = ?1))) AND NOT"
 		" (octets = size AND size IN (SELECT size FROM arrival WHERE side = ?1 AND gone_s IS NULL"
 		" GROUP BY size HAVING count(*) = 1))";
-	static const char settled[] = "UPDATE side SET unverified_s = NULL WHERE side = ?1";
 	int64_t doubted = 0;
 	int rc = glean_ledger_begin(store, err);
 
@@ -204,7 +203,7 @@ static int doubt(struct glean_store *store, enum glean_side side, int64_t since_
 		return rc;
 	rc = glean_sql_run(store, &doubted, err, sql, "ii", SQL_INT(side), since_s);
 	if (rc == 0)
-		rc = glean_sql_run(store, NULL, err, settled, "i", SQL_INT(side));
+		rc = glean_session_settled(store, side, err);
 	if (rc == 0 && doubted > 0)
 		glean_log(store->context, GLEAN_LOG_INFO,
 			  _("%s: a session was interrupted before it was known whether its replies fitted; "

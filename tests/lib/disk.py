@@ -270,7 +270,9 @@ class Cut:
             yield from torn(op, draw)
         for _ in range(subsets if len(every) > 2 else 0):
             odds = draw.random()
-            yield Choice("some", LOST, tuple((op.number, KEPT) for op in every if draw.random() < odds))
+            some = tuple((op.number, KEPT) for op in every if draw.random() < odds)
+            if some:
+                yield Choice("some", LOST, some)
         for op in single[:-1]:
             before = tuple((each.number, KEPT) for each in every if each.number <= op.number)
             yield Choice(f"all up to: {op.text}", LOST, before)

@@ -164,7 +164,7 @@ PLANTED = {
     # ---- the disk ----
     "no flush of the files": [
         (STORE + "commit.c", "	if (glean_flush_fd(fd) < 0)\n", "	if (fd < 0)\n"),
-        (STORE + "commit.c", "		rc = syncfs(store->tmp_fd);\n", "		rc = 0;\n"),
+        (STORE + "commit.c", "		rc = syncfs(fd);\n", "		rc = 0;\n"),
     ],
     "the folder of new messages is not flushed": [
         (STORE + "commit.c", "	if (used[PLACE_MAILDIR] && glean_flush_fd(store->new_fd) < 0)\n",

@@ -263,7 +263,7 @@ class Case:
 
     @property
     def key(self):
-        return disk.digest(self.tree), self.run, self.gone, self.ended
+        return disk.digest(self.tree), self.run, self.gone, self.ended, self.whole
 
 
 def in_place(tree):
