@@ -104,7 +104,8 @@ class UnitRun:
                 try:
                     self.code = subprocess.run([*valgrind.words(), self.program], stdin=subprocess.DEVNULL,
                                                stdout=output, stderr=output, timeout=300 * valgrind.slower(),
-                                               env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP",
+                                               env={**os.environ, **valgrind.told(),
+                                                    "CMOCKA_MESSAGE_OUTPUT": "TAP",
                                                     "LC_ALL": "C.UTF-8", "TZ": "UTC"}).returncode
                 except FileNotFoundError:
                     self.code = f"none: {self.program} was not built"

@@ -25,6 +25,11 @@ def words():
     return command() if _always else []
 
 
+def told():
+    """The environment that tells a unit test where it runs."""
+    return {"UNDER_VALGRIND": "1"} if _always else {}
+
+
 def slower():
     """How many times longer everything may take."""
     return 20 if _always else 1
