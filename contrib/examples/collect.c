@@ -50,7 +50,7 @@ static void on_event(const struct glean_event *event, void *user)
 	case GLEAN_EVENT_ACCOUNT:
 		fprintf(out, "%s: %lld new, %lld known already; %s\n", account,
 			(long long)event->counts->stored, (long long)event->counts->duplicates,
-			event->status ? glean_drain_state_name(event->status->state) : "?");
+			event->standing ? glean_drain_state_name(event->standing->state) : "?");
 		break;
 	}
 }

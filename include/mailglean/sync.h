@@ -67,12 +67,12 @@ struct glean_event {
 	const char *text; /* LOG, FINDING; else NULL */
 	int64_t messages, to_fetch, done, bytes, bytes_total; /* LISTED, PROGRESS; octets as listed */
 	enum glean_finding finding;
-	const char *uidl;			   /* FINDING, or NULL */
-	const char *message_id;			   /* FINDING, or NULL */
-	const char *path;			   /* FINDING, or NULL */
-	const struct glean_counts *counts;	   /* SIDE: of that side; ACCOUNT: of both */
-	const struct glean_error *error;	   /* SIDE, ACCOUNT: why it failed, or NULL */
-	const struct glean_account_status *status; /* ACCOUNT, or NULL when it could not be read */
+	const char *uidl;		       /* FINDING, or NULL */
+	const char *message_id;		       /* FINDING, or NULL */
+	const char *path;		       /* FINDING, or NULL */
+	const struct glean_counts *counts;     /* SIDE: of that side; ACCOUNT: of both */
+	const struct glean_error *error;       /* SIDE, ACCOUNT: why it failed, or NULL */
+	const struct glean_standing *standing; /* ACCOUNT, or NULL when it could not be read */
 };
 
 struct glean_helper;

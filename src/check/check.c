@@ -263,10 +263,10 @@ static int64_t disk_free(const char *dir)
 
 static bool clock_behind(const struct glean_account *account, const struct glean_callbacks *callbacks)
 {
-	struct glean_account_status status;
+	struct glean_standing standing;
 	int64_t now_s = callbacks->now ? callbacks->now(callbacks->user) : (int64_t)time(NULL);
 
-	return glean_account_status(&status, account, now_s, NULL) == 0 && status.clock_behind;
+	return glean_account_standing(&standing, account, now_s, NULL) == 0 && standing.clock_behind;
 }
 
 static void close_side(struct side *side)

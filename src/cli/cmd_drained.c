@@ -11,11 +11,11 @@
 enum answer { ANSWER_YES = 0, ANSWER_NO = 1, ANSWER_UNKNOWN = 2 };
 
 /* While both servers may be one mailbox, nobody has seen the old one stay empty. */
-static enum answer answer_of(const struct glean_account_status *status)
+static enum answer answer_of(const struct glean_standing *standing)
 {
-	switch (status->state) {
+	switch (standing->state) {
 	case GLEAN_DRAIN_DRAINED:
-		return status->guard[0] ? ANSWER_UNKNOWN : ANSWER_YES;
+		return standing->guard[0] ? ANSWER_UNKNOWN : ANSWER_YES;
 	case GLEAN_DRAIN_RECEIVING:
 	case GLEAN_DRAIN_QUIET:
 		return ANSWER_NO;
@@ -25,8 +25,8 @@ static enum answer answer_of(const struct glean_account_status *status)
 	return ANSWER_UNKNOWN;
 }
 
-static void say(struct cli *cli, const struct glean_account *account,
-		const struct glean_account_status *status, enum answer answer)
+static void say(struct cli *cli, const struct glean_account *account, const struct glean_standing *standing,
+		enum answer answer)
 {
 	static const int truths[] = { [ANSWER_YES] = 1, [ANSWER_NO] = 0, [ANSWER_UNKNOWN] = -1 };
 	struct record record = { .type = "drained" };
@@ -34,17 +34,18 @@ static void say(struct cli *cli, const struct glean_account *account,
 
 	if (cli->out.json) {
 		record_text(&record, "account", NULL, account->name);
-		record_text(&record, "state", NULL, status ? glean_drain_state_name(status->state) : NULL);
+		record_text(&record, "state", NULL,
+			    standing ? glean_drain_state_name(standing->state) : NULL);
 		record_truth(&record, "drained", truths[answer]);
-		record_time(&record, "quiet_since", NULL, status ? status->quiet_since_s : 0);
+		record_time(&record, "quiet_since", NULL, standing ? standing->quiet_since_s : 0);
 		render_json(&cli->out, &record);
-	} else if (!cli->out.verbose || !status) {
+	} else if (!cli->out.verbose || !standing) {
 		return;
-	} else if (status->quiet_since_s) {
+	} else if (standing->quiet_since_s) {
 		output_line(&cli->out, _("%s: %s (empty since %s)"), account->name,
-			    cli_state_name(status->state), text_time(since, status->quiet_since_s));
+			    cli_state_name(standing->state), text_time(since, standing->quiet_since_s));
 	} else {
-		output_line(&cli->out, "%s: %s", account->name, cli_state_name(status->state));
+		output_line(&cli->out, "%s: %s", account->name, cli_state_name(standing->state));
 	}
 }
 
@@ -60,16 +61,16 @@ int cmd_drained(struct cli *cli)
 		return code;
 	for (size_t i = 0; i < cli->n_accounts; i++) {
 		const struct glean_account *account = cli->accounts[i];
-		struct glean_account_status status;
+		struct glean_standing standing;
 		struct glean_error err;
 		enum answer answer = ANSWER_UNKNOWN;
 
-		if (glean_account_status(&status, account, now_s, &err) < 0) {
+		if (glean_account_standing(&standing, account, now_s, &err) < 0) {
 			cli_account_error(cli, account, -1, &err);
 			say(cli, account, NULL, answer);
 		} else {
-			answer = answer_of(&status);
-			say(cli, account, &status, answer);
+			answer = answer_of(&standing);
+			say(cli, account, &standing, answer);
 		}
 		if (answer > worst)
 			worst = answer;

@@ -130,11 +130,11 @@ static void describe(struct view *v, const struct glean_account *account)
 		describe_listed(&v->listed[side], &s->side[side]);
 		describe_checked(v->checked[side], sizeof v->checked[side], &s->side[side]);
 	}
-	if (s->quiet_since_s)
+	if (s->standing.quiet_since_s)
 		snprintf(v->days, sizeof v->days,
 			 ngettext("%d day (at least %d needed)", "%d days (at least %d needed)",
-				  (unsigned long)s->days_seen),
-			 s->days_seen, s->days_needed);
+				  (unsigned long)s->standing.days_seen),
+			 s->standing.days_seen, s->standing.days_needed);
 	describe_stored(&v->stored, s);
 	if (s->side[GLEAN_OLD].last_clean_s)
 		snprintf(v->left, sizeof v->left, "%lld", (long long)s->side[GLEAN_OLD].listed);
@@ -171,25 +171,31 @@ static void fill(struct view *v, const struct labels *l, const struct glean_acco
 	describe(v, account);
 	r->type = "status";
 	record_text(r, "account", label(l, N_("ACCOUNT"), NULL), account->name);
-	f = record_text(r, "state", label(l, N_("STATE"), N_("state")), glean_drain_state_name(s->state));
-	f->shown = cli_state_name(s->state);
-	f->tone = state_tone(s->state);
-	f = record_time(r, "quiet_since", label(l, N_("QUIET SINCE"), N_("quiet since")), s->quiet_since_s);
-	if (l->table && s->quiet_since_s)
-		f->shown = text_day(v->since, s->quiet_since_s);
-	record_time(r, "last_mail", label(l, NULL, N_("last mail at the old server")), s->last_mail_s);
-	f = record_time(r, "due", label(l, N_("DRAINED FROM"), N_("drained at the earliest")), s->due_s);
-	if (s->state == GLEAN_DRAIN_DRAINED)
+	f = record_text(r, "state", label(l, N_("STATE"), N_("state")),
+			glean_drain_state_name(s->standing.state));
+	f->shown = cli_state_name(s->standing.state);
+	f->tone = state_tone(s->standing.state);
+	f = record_time(r, "quiet_since", label(l, N_("QUIET SINCE"), N_("quiet since")),
+			s->standing.quiet_since_s);
+	if (l->table && s->standing.quiet_since_s)
+		f->shown = text_day(v->since, s->standing.quiet_since_s);
+	record_time(r, "last_mail", label(l, NULL, N_("last mail at the old server")),
+		    s->standing.last_mail_s);
+	f = record_time(r, "due", label(l, N_("DRAINED FROM"), N_("drained at the earliest")),
+			s->standing.due_s);
+	if (s->standing.state == GLEAN_DRAIN_DRAINED)
 		f->shown = "";
-	else if (l->table && s->due_s)
-		f->shown = text_day(v->due, s->due_s);
-	record_number(r, "days_seen", label(l, NULL, N_("seen empty on")), s->days_seen)->shown = v->days;
-	record_number(r, "days_needed", NULL, s->days_needed);
-	record_truth(r, "clock_behind", s->clock_behind);
+	else if (l->table && s->standing.due_s)
+		f->shown = text_day(v->due, s->standing.due_s);
+	record_number(r, "days_seen", label(l, NULL, N_("seen empty on")), s->standing.days_seen)->shown =
+		v->days;
+	record_number(r, "days_needed", NULL, s->standing.days_needed);
+	record_truth(r, "clock_behind", s->standing.clock_behind);
 	record_number(r, "messages", label(l, NULL, N_("stored here")), s->messages)->shown = v->stored.text;
 	record_number(r, "duplicates", NULL, s->duplicates);
 	record_number(r, "variants", NULL, s->variants);
-	record_text(r, "guard", label(l, NULL, N_("nothing is deleted")), s->guard[0] ? s->guard : NULL)
+	record_text(r, "guard", label(l, NULL, N_("nothing is deleted")),
+		    s->standing.guard[0] ? s->standing.guard : NULL)
 		->tone = TONE_BAD;
 	fill_sides(v, l, account);
 	record_text(r, "next_step", label(l, N_("NEXT STEP"), N_("next step")), v->next_step);
@@ -206,7 +212,7 @@ static void summarize(struct cli *cli, struct view *const *views, size_t n)
 		size_t count = 0;
 
 		for (size_t i = 0; i < n; i++)
-			count += views[i]->status.state == states[k];
+			count += views[i]->status.standing.state == states[k];
 		if (count > 0)
 			text_item(&items, text_comma(), "%zu %s", count, cli_state_name(states[k]));
 	}

@@ -227,8 +227,8 @@ static void account_line(struct run *run, const struct glean_event *event, const
 		text_item(&items, "; ", "%s", is_interruption(event->error) ? _("stopped") : _("failed"));
 	if (items.used == 0)
 		text_item(&items, "; ", "%s", _("nothing to do"));
-	if (event->status)
-		text_item(&items, "; ", "%s", cli_state_name(event->status->state));
+	if (event->standing)
+		text_item(&items, "; ", "%s", cli_state_name(event->standing->state));
 	output_line(&run->cli->out, "%s: %s", event->account->name, items.text);
 }
 
@@ -274,7 +274,7 @@ static const struct glean_error *worst_error(const struct glean_event *event, co
 static void on_account(struct run *run, const struct glean_event *event)
 {
 	static const struct glean_counts none;
-	const struct glean_account_status *status = event->status;
+	const struct glean_standing *standing = event->standing;
 	struct output *out = &run->cli->out;
 	struct told *told = told_of(run, event->account);
 	struct record record = { .type = "account" };
@@ -283,8 +283,9 @@ static void on_account(struct run *run, const struct glean_event *event)
 		account_failure(run, event, told);
 	if (out->json) {
 		record_text(&record, "account", NULL, event->account->name);
-		record_text(&record, "state", NULL, status ? glean_drain_state_name(status->state) : NULL);
-		record_time(&record, "quiet_since", NULL, status ? status->quiet_since_s : 0);
+		record_text(&record, "state", NULL,
+			    standing ? glean_drain_state_name(standing->state) : NULL);
+		record_time(&record, "quiet_since", NULL, standing ? standing->quiet_since_s : 0);
 		record_error(&record, worst_error(event, told));
 		record_counts(&record, event->counts ? event->counts : &none);
 		render_json(out, &record);

@@ -86,11 +86,11 @@ static void while_quiet(char *dst, size_t size, const struct glean_account *acco
 	char day[TEXT_TIME], gap[64];
 
 	text_span(gap, account->quiet.max_gap_s);
-	if (status->due_s > 0)
+	if (status->standing.due_s > 0)
 		snprintf(dst, size,
 			 _("keep the old contract at least until %s and run “mailglean sync” every day; a "
 			   "gap of more than %s begins the wait anew"),
-			 text_time(day, status->due_s), gap);
+			 text_time(day, status->standing.due_s), gap);
 	else
 		snprintf(dst, size,
 			 _("keep the old contract and run “mailglean sync” every day; a gap of more than %s "
@@ -129,22 +129,22 @@ void cli_next_step(char *dst, size_t size, const struct glean_account *account,
 
 	if (!account->server[GLEAN_OLD].present)
 		snprintf(dst, size, _("none: this account has no old server"));
-	else if (status->clock_behind)
+	else if (status->standing.clock_behind)
 		snprintf(dst, size, _("set this computer's clock: it is behind the last check on record"));
 	else if (is_untouched(&side[GLEAN_OLD]) && is_untouched(&side[GLEAN_NEW]))
 		snprintf(dst, size,
 			 _("run “mailglean check”, then “mailglean sync”: nothing was fetched yet"));
 	else if (after_failure(dst, size, status))
 		return;
-	else if (status->guard[0])
+	else if (status->standing.guard[0])
 		snprintf(dst, size,
 			 _("nothing is deleted while old and new may be the same server: wait for the DNS "
 			   "switch, or give the new server's address; then run “mailglean sync” again"));
-	else if (status->state == GLEAN_DRAIN_UNKNOWN)
+	else if (status->standing.state == GLEAN_DRAIN_UNKNOWN)
 		while_unknown(dst, size, account, status);
-	else if (status->state == GLEAN_DRAIN_RECEIVING)
+	else if (status->standing.state == GLEAN_DRAIN_RECEIVING)
 		while_receiving(dst, size, status);
-	else if (status->state == GLEAN_DRAIN_QUIET)
+	else if (status->standing.state == GLEAN_DRAIN_QUIET)
 		while_quiet(dst, size, account, status);
 	else
 		when_drained(dst, size, status);

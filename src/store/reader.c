@@ -139,9 +139,7 @@ static int read_counts(struct glean_store *store, struct glean_account_status *s
 		"SELECT coalesce(sum(n - 1), 0) FROM"
 		" (SELECT count(*) AS n FROM arrival WHERE message IS NOT NULL GROUP BY message)";
 	static const char variants[] = "SELECT count(*) FROM message WHERE variant_of IS NOT NULL";
-	static const char guard[] = "SELECT value FROM meta WHERE key = 'guard'";
 	int64_t n_lost = 0;
-	sqlite3_stmt *stmt;
 	int rc = glean_sql_number(store, &status->messages, err, messages, "");
 
 	if (rc == 0)
@@ -150,14 +148,8 @@ static int read_counts(struct glean_store *store, struct glean_account_status *s
 		rc = glean_sql_number(store, &status->duplicates, err, duplicates, "");
 	if (rc == 0)
 		rc = glean_sql_number(store, &status->variants, err, variants, "");
-	if (rc == 0)
-		rc = glean_sql_row(store, &stmt, err, guard, "");
 	status->messages -= n_lost;
-	if (rc <= 0)
-		return rc;
-	snprintf(status->guard, sizeof status->guard, "%s", glean_sql_text(stmt, 0));
-	sqlite3_reset(stmt);
-	return 0;
+	return rc;
 }
 
 static int read_checks(struct glean_store *store, int side, struct glean_side_status *status,
@@ -231,8 +223,21 @@ static int read_side(struct glean_store *store, int side, struct glean_side_stat
 	return rc;
 }
 
-static int read_state(struct glean_store *store, struct glean_account_status *status, int64_t now_s,
-		      struct glean_error *err)
+static int read_guard(struct glean_store *store, struct glean_standing *standing, struct glean_error *err)
+{
+	static const char guard[] = "SELECT value FROM meta WHERE key = 'guard'";
+	sqlite3_stmt *stmt;
+	int rc = glean_sql_row(store, &stmt, err, guard, "");
+
+	if (rc <= 0)
+		return rc;
+	snprintf(standing->guard, sizeof standing->guard, "%s", glean_sql_text(stmt, 0));
+	sqlite3_reset(stmt);
+	return 0;
+}
+
+static int read_standing(struct glean_store *store, struct glean_standing *standing, int64_t now_s,
+			 struct glean_error *err)
 {
 	static const char newest[] = "SELECT max(last_s) FROM evidence";
 	const struct glean_quiet_rules *rules = &store->account->quiet;
@@ -242,39 +247,55 @@ static int read_state(struct glean_store *store, struct glean_account_status *st
 
 	if (rc == 0)
 		rc = glean_sql_number(store, &newest_s, err, newest, "");
+	if (rc == 0)
+		rc = read_guard(store, standing, err);
 	if (rc < 0)
 		return rc;
-	status->state = glean_drain_state(&drain, rules, now_s);
-	status->last_mail_s = drain.last_mail_s;
-	status->clock_behind = now_s < newest_s;
+	standing->state = glean_drain_state(&drain, rules, now_s);
+	standing->last_mail_s = drain.last_mail_s;
+	standing->clock_behind = now_s < newest_s;
 	/* Evidence too old to tell the state by is no evidence of quiet either. */
-	if (status->state != GLEAN_DRAIN_UNKNOWN) {
-		status->quiet_since_s = drain.quiet_since_s;
-		status->due_s = glean_drain_due_s(&drain, rules);
-		status->days_seen = drain.quiet_since_s ? drain.days_seen : 0;
+	if (standing->state != GLEAN_DRAIN_UNKNOWN) {
+		standing->quiet_since_s = drain.quiet_since_s;
+		standing->due_s = glean_drain_due_s(&drain, rules);
+		standing->days_seen = drain.quiet_since_s ? drain.days_seen : 0;
 	}
 	return 0;
 }
 
-int glean_account_status(struct glean_account_status *status, const struct glean_account *account,
-			 int64_t now_s, struct glean_error *err)
+/* STATUS may be NULL: without the counts. */
+static int read_account(struct glean_standing *standing, struct glean_account_status *status,
+			const struct glean_account *account, int64_t now_s, struct glean_error *err)
 {
 	struct glean_store *store;
 	int rc;
 
-	*status = (struct glean_account_status){ .state = GLEAN_DRAIN_UNKNOWN,
-						 .days_needed = account->quiet.days_seen };
+	*standing = (struct glean_standing){ .state = GLEAN_DRAIN_UNKNOWN,
+					     .days_needed = account->quiet.days_seen };
 	rc = glean_store_open_reader(&store, account, err);
 	if (rc < 0 || !store)
 		return rc;
 	rc = begin_read(store, _("the status could not be read"), err);
 	if (rc == 0)
-		rc = read_state(store, status, now_s, err);
-	if (rc == 0)
+		rc = read_standing(store, standing, now_s, err);
+	if (rc == 0 && status)
 		rc = read_counts(store, status, err);
-	for (int side = 0; side < 2 && rc == 0; side++)
+	for (int side = 0; side < 2 && rc == 0 && status; side++)
 		rc = read_side(store, side, &status->side[side], err);
 	end_read(store);
 	glean_store_close(store);
 	return rc;
+}
+
+int glean_account_standing(struct glean_standing *standing, const struct glean_account *account,
+			   int64_t now_s, struct glean_error *err)
+{
+	return read_account(standing, NULL, account, now_s, err);
+}
+
+int glean_account_status(struct glean_account_status *status, const struct glean_account *account,
+			 int64_t now_s, struct glean_error *err)
+{
+	*status = (struct glean_account_status){ 0 };
+	return read_account(&status->standing, status, account, now_s, err);
 }

@@ -154,10 +154,10 @@ static void run_sides(struct account_run *account)
 /* Not when the clock, or a gap without checks, leaves open whether it still is. */
 static bool is_drained_now(const struct account_run *account)
 {
-	struct glean_account_status status;
+	struct glean_standing standing;
 
-	return glean_account_status(&status, account->account, run_now(account->run), NULL) == 0 &&
-	       status.state == GLEAN_DRAIN_DRAINED && !status.clock_behind;
+	return glean_account_standing(&standing, account->account, run_now(account->run), NULL) == 0 &&
+	       standing.state == GLEAN_DRAIN_DRAINED && !standing.clock_behind;
 }
 
 static int run_hook(struct account_run *account, const struct glean_hook *hook, struct glean_error *err)
@@ -253,7 +253,7 @@ int account_sync(struct run *run, const struct glean_account *account, struct gl
 				       .account = account,
 				       .lock = PTHREAD_MUTEX_INITIALIZER,
 				       .progressed = PTHREAD_COND_INITIALIZER };
-	struct glean_account_status status;
+	struct glean_standing standing;
 	struct glean_counts counts = { 0 };
 	struct glean_event event = {
 		.kind = GLEAN_EVENT_ACCOUNT, .account = account, .side = -1, .counts = &counts
@@ -272,8 +272,8 @@ int account_sync(struct run *run, const struct glean_account *account, struct gl
 		err->status = rc;
 		event.error = err;
 	}
-	if (glean_account_status(&status, account, run_now(run), NULL) == 0)
-		event.status = &status;
+	if (glean_account_standing(&standing, account, run_now(run), NULL) == 0)
+		event.standing = &standing;
 	run_event(run, &event);
 	return rc;
 }

@@ -25,8 +25,19 @@ static void check_empty(struct fixture *f, int64_t now_s)
 static struct glean_account_status status(struct fixture *f, int64_t now_s)
 {
 	struct glean_account_status result;
+	struct glean_standing standing;
 
 	assert_ok(f, glean_account_status(&result, &f->account, now_s, &f->err));
+	/* Asked for without the counts, it is the same. */
+	assert_ok(f, glean_account_standing(&standing, &f->account, now_s, &f->err));
+	assert_int_equal(standing.state, result.standing.state);
+	assert_int_equal(standing.quiet_since_s, result.standing.quiet_since_s);
+	assert_int_equal(standing.last_mail_s, result.standing.last_mail_s);
+	assert_int_equal(standing.due_s, result.standing.due_s);
+	assert_int_equal(standing.days_seen, result.standing.days_seen);
+	assert_int_equal(standing.days_needed, result.standing.days_needed);
+	assert_int_equal(standing.clock_behind, result.standing.clock_behind);
+	assert_string_equal(standing.guard, result.standing.guard);
 	return result;
 }
 
@@ -76,7 +87,7 @@ static void mail_of_a_failed_session_is_told_by_the_next_clean_one(void **state)
 	/* Another client took it away meanwhile. */
 	check_empty(f, T0 + 20);
 	assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 1);
-	assert_int_equal(status(f, T0 + 20).last_mail_s, T0 + 20);
+	assert_int_equal(status(f, T0 + 20).standing.last_mail_s, T0 + 20);
 	check_empty(f, T0 + 30);
 	assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 0);
 	assert_int_equal(status(f, T0 + 30).side[GLEAN_OLD].vanished, 1);
@@ -112,8 +123,8 @@ static void a_clock_behind_is_recorded_and_does_not_count(void **state)
 	assert_true(behind);
 	assert_int_equal(sql(f, "SELECT count(*) FROM evidence WHERE NOT clean AND reason <> ''"), 1);
 	assert_int_equal(status(f, T0 - 1).side[GLEAN_OLD].last_clean_s, T0);
-	assert_true(status(f, T0 - 1).clock_behind);
-	assert_false(status(f, T0).clock_behind);
+	assert_true(status(f, T0 - 1).standing.clock_behind);
+	assert_false(status(f, T0).standing.clock_behind);
 	/* Still behind the newest, though not behind the last. */
 	assert_ok(f, glean_store_checked(f->open, GLEAN_OLD, &clean, &f->account.quiet, T0 - 1, &behind,
 					 &f->err));
@@ -138,7 +149,7 @@ static void reaching_drained_queues_one_hook_and_a_straggler_another(void **stat
 	for (int day = 0; day <= 20; day++) {
 		check_empty(f, T0 + day * DAY);
 		assert_int_equal(sql(f, "SELECT count(*) FROM hook"), day >= 14);
-		assert_int_equal(status(f, T0 + day * DAY).state,
+		assert_int_equal(status(f, T0 + day * DAY).standing.state,
 				 day >= 14 ? GLEAN_DRAIN_DRAINED : GLEAN_DRAIN_QUIET);
 	}
 	assert_int_equal(glean_store_next_hook(f->open, 0, &hook, &f->err), 1);
@@ -150,7 +161,7 @@ static void reaching_drained_queues_one_hook_and_a_straggler_another(void **stat
 	check(f, GLEAN_OLD, true, false, T0 + 21 * DAY);
 	check(f, GLEAN_OLD, true, false, T0 + 22 * DAY);
 	assert_int_equal(sql(f, "SELECT count(*) FROM hook"), 2);
-	assert_int_equal(status(f, T0 + 22 * DAY).state, GLEAN_DRAIN_RECEIVING);
+	assert_int_equal(status(f, T0 + 22 * DAY).standing.state, GLEAN_DRAIN_RECEIVING);
 	assert_int_equal(sql(f, "SELECT json_extract(json, '$.type') = 'drained' AND"
 				" json_extract(json, '$.account') = 'taro@example.jp' AND"
 				" json_extract(json, '$.state') = 'drained' AND"
@@ -219,8 +230,8 @@ static void an_account_never_synced_is_unknown_and_has_no_messages(void **state)
 	const struct glean_account_status result = status(f, T0);
 	struct glean_store *none = (void *)f;
 
-	assert_int_equal(result.state, GLEAN_DRAIN_UNKNOWN);
-	assert_int_equal(result.days_needed, 7);
+	assert_int_equal(result.standing.state, GLEAN_DRAIN_UNKNOWN);
+	assert_int_equal(result.standing.days_needed, 7);
 	assert_int_equal(result.messages, 0);
 	assert_ok(f, glean_messages(&f->account, NULL, NULL, &f->err));
 	assert_ok(f, glean_store_open_reader(&none, &f->account, &f->err));
@@ -249,11 +260,11 @@ static void status_counts_what_is_where(void **state)
 	check(f, GLEAN_NEW, false, false, T0 + 1);
 	assert_ok(f, glean_store_guard(f->open, "both are one mailbox", &f->err));
 	result = status(f, T0 + 1);
-	assert_int_equal(result.state, GLEAN_DRAIN_RECEIVING);
+	assert_int_equal(result.standing.state, GLEAN_DRAIN_RECEIVING);
 	assert_int_equal(result.messages, 2);
 	assert_int_equal(result.duplicates, 1);
 	assert_int_equal(result.variants, 1);
-	assert_string_equal(result.guard, "both are one mailbox");
+	assert_string_equal(result.standing.guard, "both are one mailbox");
 	assert_int_equal(result.side[0].listed, 4);
 	assert_int_equal(result.side[0].not_stored, 2);
 	assert_int_equal(result.side[0].set_aside, 1);
@@ -270,9 +281,9 @@ static void status_counts_what_is_where(void **state)
 	assert_int_equal(result.side[1].last_try_s, T0 + 1);
 	assert_string_equal(result.side[1].last_error, "connection lost");
 	assert_ok(f, glean_store_guard(f->open, "", &f->err));
-	assert_string_equal(status(f, T0 + 1).guard, "");
+	assert_string_equal(status(f, T0 + 1).standing.guard, "");
 	/* What was seen too long ago says nothing any more. */
-	assert_int_equal(status(f, T0 + 4 * DAY).state, GLEAN_DRAIN_UNKNOWN);
+	assert_int_equal(status(f, T0 + 4 * DAY).standing.state, GLEAN_DRAIN_UNKNOWN);
 }
 
 static void messages_without_unique_ids_count_until_they_are_fetched(void **state)
