@@ -81,7 +81,7 @@ static int open_side(struct side *side, struct glean_error *err)
 	if (side->pop3)
 		note_session(result, side->pop3);
 	if (rc == 0)
-		rc = glean_pop3_list(side->pop3, &side->listing, err);
+		rc = glean_pop3_list(side->pop3, &side->listing, NULL, NULL, err);
 	if (rc < 0)
 		return rc;
 	result->messages = (int64_t)side->listing.count;

@@ -136,34 +136,38 @@ bool glean_rules_begin(struct rules *rules, char *lacking, size_t size)
 	return rules->fd < 0 ? lack(lacking, size) : true;
 }
 
-void glean_rules_path(const struct rules *rules, const char *path, enum reach reach)
+void glean_rules_path(struct rules *rules, const char *path, enum reach reach)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);
 	struct beneath rule = { .allowed = rights(reach) & known_rights(rules->abi), .parent_fd = fd };
 	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP)
+			rules->failed = errno;
 		return;
-	if (fstat(fd, &st) == 0) {
-		if (!S_ISDIR(st.st_mode))
-			rule.allowed &= FS_OF_FILES;
-		syscall(SYS_landlock_add_rule, rules->fd, RULE_PATH_BENEATH, &rule, 0);
 	}
+	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rule.allowed &= FS_OF_FILES;
+	if (rule.allowed && syscall(SYS_landlock_add_rule, rules->fd, RULE_PATH_BENEATH, &rule, 0) < 0)
+		rules->failed = errno;
 	close(fd);
 }
 
-void glean_rules_port(const struct rules *rules, unsigned port)
+void glean_rules_port(struct rules *rules, unsigned port)
 {
 	const struct port_rule rule = { .allowed = NET_CONNECT_TCP, .port = port };
 
-	if (rules->ports)
-		syscall(SYS_landlock_add_rule, rules->fd, RULE_NET_PORT, &rule, 0);
+	if (rules->ports && syscall(SYS_landlock_add_rule, rules->fd, RULE_NET_PORT, &rule, 0) < 0)
+		rules->failed = errno;
 }
 
 bool glean_rules_enforce(struct rules *rules, char *lacking, size_t size)
 {
-	bool ok = syscall(SYS_landlock_restrict_self, rules->fd, 0) == 0;
+	bool ok = rules->failed == 0 && syscall(SYS_landlock_restrict_self, rules->fd, 0) == 0;
 
+	if (rules->failed)
+		errno = rules->failed;
 	if (!ok)
 		lack(lacking, size);
 	close(rules->fd);
@@ -180,14 +184,14 @@ bool glean_rules_begin(struct rules *rules, char *lacking, size_t size)
 	return false;
 }
 
-void glean_rules_path(const struct rules *rules, const char *path, enum reach reach)
+void glean_rules_path(struct rules *rules, const char *path, enum reach reach)
 {
 	(void)rules;
 	(void)path;
 	(void)reach;
 }
 
-void glean_rules_port(const struct rules *rules, unsigned port)
+void glean_rules_port(struct rules *rules, unsigned port)
 {
 	(void)rules;
 	(void)port;

@@ -22,18 +22,20 @@ struct rules {
 	int fd;	 /* -1: not in force */
 	int abi; /* of the kernel, 0: none */
 	bool ports;
+	int failed; /* errno of a rule that could not be made; with it nothing is to be enforced */
 };
 
 /* Version 1 is of no use: it does not let a message go from tmp to new. False: LACKING says why. */
 bool glean_rules_begin(struct rules *rules, char *lacking, size_t size);
-/* What is not there needs no rule. */
-void glean_rules_path(const struct rules *rules, const char *path, enum reach reach);
-void glean_rules_port(const struct rules *rules, unsigned port);
+/* What is not there, or not for this user, needs no rule. */
+void glean_rules_path(struct rules *rules, const char *path, enum reach reach);
+void glean_rules_port(struct rules *rules, unsigned port);
+/* False: LACKING says why. */
 bool glean_rules_enforce(struct rules *rules, char *lacking, size_t size);
 
 /* ---- who needs which files (paths.c) ---- */
 
-void glean_rules_fill(const struct rules *rules, const struct glean_config *config,
+void glean_rules_fill(struct rules *rules, const struct glean_config *config,
 		      const struct glean_confine_options *options);
 
 /* ---- seccomp (syscalls.c) ---- */

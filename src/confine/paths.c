@@ -58,13 +58,13 @@ static const char *const networking[] = {
 	"/usr/share/pki",
 };
 
-static void read_list(const struct rules *rules, const char *const *paths, size_t n)
+static void read_list(struct rules *rules, const char *const *paths, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		glean_rules_path(rules, paths[i], REACH_READ);
 }
 
-static void allow_secret(const struct rules *rules, const char *path, const char **last)
+static void allow_secret(struct rules *rules, const char *path, const char **last)
 {
 	/* Many accounts, one file: one rule. */
 	if (!path || (*last && strcmp(*last, path) == 0))
@@ -73,7 +73,7 @@ static void allow_secret(const struct rules *rules, const char *path, const char
 	*last = path;
 }
 
-static void allow_servers(const struct rules *rules, const struct glean_config *config)
+static void allow_servers(struct rules *rules, const struct glean_config *config)
 {
 	const char *last_secret = NULL, *last_ca = NULL;
 	uint8_t *seen = calloc(1, 65536 / 8);
@@ -98,7 +98,7 @@ static void allow_servers(const struct rules *rules, const struct glean_config *
 }
 
 /* Where no folder could be made: making it is to fail as it would have. */
-static void allow_attempt(const struct rules *rules, char *path)
+static void allow_attempt(struct rules *rules, char *path)
 {
 	struct stat st;
 	char *slash;
@@ -109,7 +109,7 @@ static void allow_attempt(const struct rules *rules, char *path)
 }
 
 /* All accounts' folders lie side by side; one rule does for thousands of them. */
-static void allow_store(const struct rules *rules, const struct glean_config *config, bool write)
+static void allow_store(struct rules *rules, const struct glean_config *config, bool write)
 {
 	const struct glean_account *account = glean_config_account(config, 0);
 	char *root = strdup(account->store_dir);
@@ -127,7 +127,7 @@ static void allow_store(const struct rules *rules, const struct glean_config *co
 	free(root);
 }
 
-void glean_rules_fill(const struct rules *rules, const struct glean_config *config,
+void glean_rules_fill(struct rules *rules, const struct glean_config *config,
 		      const struct glean_confine_options *options)
 {
 	read_list(rules, always, ARRAY_LEN(always));

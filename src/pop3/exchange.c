@@ -305,6 +305,10 @@ int glean_pop3_exchange(struct glean_pop3 *pop3, struct glean_exchange *exchange
 	while (rc == 0 && p.answered < exchange->count) {
 		if (p.due)
 			rc = refill(&p, err);
+		if (rc == 0 && p.answered == 0 && exchange->meanwhile) {
+			exchange->meanwhile(exchange->user);
+			exchange->meanwhile = NULL;
+		}
 		if (rc == 0)
 			rc = receive(&p, err);
 	}

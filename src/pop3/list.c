@@ -18,6 +18,8 @@ struct look {
 	struct glean_exchange exchange;
 	struct glean_lister lister;
 	int64_t stat_bytes;
+	void (*meanwhile)(void *user);
+	void *user;
 };
 
 static struct glean_request look_request(size_t i, void *user)
@@ -87,6 +89,13 @@ static int look_data(size_t i, const char *data, size_t size, void *user, struct
 				: glean_lister_names(&look->lister, data, size, err);
 
 	return named(look, rc, err);
+}
+
+static void look_meanwhile(void *user)
+{
+	struct look *look = user;
+
+	look->meanwhile(look->user);
 }
 
 /* Messages whose headers are digested, one after the other. */
@@ -227,14 +236,18 @@ static int judge(struct look *look, enum glean_uidl_quality *quality, struct gle
 	return 0;
 }
 
-int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, struct glean_error *err)
+int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, void (*meanwhile)(void *user),
+		    void *user, struct glean_error *err)
 {
 	struct look look = {
 		.pop3 = pop3,
 		.exchange = { .count = STEPS,
 			      .request = look_request,
 			      .status = look_status,
-			      .data = look_data },
+			      .data = look_data,
+			      .meanwhile = meanwhile ? look_meanwhile : NULL },
+		.meanwhile = meanwhile,
+		.user = user,
 	};
 	enum glean_uidl_quality quality;
 	int rc;

@@ -75,11 +75,13 @@ void glean_listing_finish(struct glean_listing *listing);
 /*
  * STAT, LIST, UIDL, checked against each other; where a unique-id cannot be
  * relied on, that message gets a substitute by TOP n 0 (unless two messages
- * would share it, or TOP is missing: then its uidl is NULL). Failures:
- * GLEAN_E_PROTOCOL (they do not agree, or are not numbers), GLEAN_E_TEMP,
- * GLEAN_E_IO.
+ * would share it, or TOP is missing: then its uidl is NULL). MEANWHILE (may be
+ * NULL) is called once, with USER, while the server is at work on the answers.
+ * Failures: GLEAN_E_PROTOCOL (they do not agree, or are not numbers),
+ * GLEAN_E_TEMP, GLEAN_E_IO.
  */
-int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, struct glean_error *err);
+int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, void (*meanwhile)(void *user),
+		    void *user, struct glean_error *err);
 
 /* How the retrieval of one message ended. */
 struct glean_retrieved {

@@ -71,6 +71,8 @@ struct glean_exchange {
 	int (*end)(size_t i, int64_t octets, void *user,
 		   struct glean_error *err); /* of an accepted request */
 	void *user;
+	/* May be NULL: called once, when the first requests are on their way and the server is at work. */
+	void (*meanwhile)(void *user);
 	/* Written by callbacks: octets the server may send from here on; 0: as before. */
 	int64_t allow;
 };

@@ -34,12 +34,19 @@ static sqlite3 *make_model(const char *const *migrations, size_t count)
 	return NULL;
 }
 
-static bool same_row(sqlite3_stmt *a, sqlite3_stmt *b)
+/* None of the columns may be NULL: what is, could not be read for want of memory. */
+static int same_row(sqlite3_stmt *a, sqlite3_stmt *b, struct glean_error *err)
 {
-	for (int i = 0; i < 4; i++)
-		if (strcmp(glean_sql_text(a, i), glean_sql_text(b, i)) != 0)
-			return false;
-	return true;
+	for (int i = 0; i < 4; i++) {
+		const char *x = (const char *)sqlite3_column_text(a, i);
+		const char *y = (const char *)sqlite3_column_text(b, i);
+
+		if (!x || !y)
+			return glean_fail_memory(err);
+		if (strcmp(x, y) != 0)
+			return 0;
+	}
+	return 1;
 }
 
 /* 1: both have the same rows, 0: they differ. */
@@ -49,13 +56,17 @@ static int compare(struct glean_store *store, sqlite3_stmt *model, struct glean_
 	int rc = glean_sql_row(store, &own, err, schema_sql, "");
 
 	for (; rc >= 0; rc = glean_sql_next(store, own, err)) {
-		bool more = sqlite3_step(model) == SQLITE_ROW;
+		int code = sqlite3_step(model), same;
 
-		if (rc == 0)
-			return !more;
-		if (!more || !same_row(own, model)) {
+		if (rc == 0 && code == SQLITE_DONE)
+			return 1;
+		if (code != SQLITE_ROW && code != SQLITE_DONE)
+			same = glean_fail_memory(err);
+		else
+			same = rc > 0 && code == SQLITE_ROW ? same_row(own, model, err) : 0;
+		if (same <= 0) {
 			sqlite3_reset(own);
-			return 0;
+			return same;
 		}
 	}
 	return rc;
@@ -96,6 +107,7 @@ int glean_ledger_examine(struct glean_store *store, struct glean_error *err)
 		" OR (state IN (1, 3) AND (message IS NULL OR stored_s IS NULL)))";
 	int64_t found = 0;
 	sqlite3_stmt *stmt;
+	const char *text;
 	char what[256];
 	int rc;
 
@@ -103,8 +115,12 @@ int glean_ledger_examine(struct glean_store *store, struct glean_error *err)
 	rc = glean_sql_row(store, &stmt, err, integrity, "");
 	if (rc <= 0)
 		return rc;
-	glean_printable(what, sizeof what, glean_sql_text(stmt, 0), strlen(glean_sql_text(stmt, 0)));
+	text = (const char *)sqlite3_column_text(stmt, 0);
+	glean_printable(what, sizeof what, text ? text : "", text ? strlen(text) : 0);
+	rc = text ? 0 : glean_fail_memory(err);
 	sqlite3_reset(stmt);
+	if (rc < 0)
+		return rc;
 	if (strcmp(what, "ok") != 0)
 		return glean_ledger_damaged(store, what, err);
 	rc = glean_sql_number(store, &found, err, dangling, "");

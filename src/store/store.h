@@ -64,7 +64,20 @@ struct glean_seen {
 	int64_t retry_s;  /* not to be fetched, or deleted once more, before this time; 0: no pause */
 };
 
+/* What is on record of a side's last listing. */
+struct glean_recalled;
+
+/*
+ * Read that; it is the caller's until glean_recalled_free() (NULL is allowed).
+ * It holds until SIDE's next listing is observed or its next message committed.
+ * NULL when memory ran out or the ledger could not be read.
+ */
+struct glean_recalled *glean_store_recall(struct glean_store *store, enum glean_side side);
+void glean_recalled_free(struct glean_recalled *recalled);
+
 struct glean_observed {
+	/* Given, and freed; NULL: it is recalled now. */
+	struct glean_recalled *recalled;
 	/* Given; may be NULL: called for each that was listed once and is gone, never stored. UIDL may be
 	 * NULL. */
 	void (*each_vanished)(const char *uidl, void *user);

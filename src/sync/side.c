@@ -15,6 +15,7 @@ struct session {
 	const struct glean_server *server;
 	struct glean_pop3 *pop3;
 	struct glean_listing listing;
+	struct glean_recalled *recalled; /* to be compared with it */
 	struct glean_seen *seen;
 	struct glean_plan plan;
 	struct stored *stored; /* by index of the listing */
@@ -126,7 +127,9 @@ static void tell_listed(const struct session *session)
 static int observe(struct session *session, struct glean_error *err)
 {
 	struct side_run *side = session->side;
-	struct glean_observed observed = { .each_vanished = tell_vanished, .user = side };
+	struct glean_observed observed = { .each_vanished = tell_vanished,
+					   .user = side,
+					   .recalled = session->recalled };
 	size_t n = session->listing.count;
 	int rc = 0;
 
@@ -139,6 +142,7 @@ static int observe(struct session *session, struct glean_error *err)
 			.uidl = session->listing.items[i].uidl,
 			.size_bytes = session->listing.items[i].size_bytes,
 		};
+	session->recalled = NULL;
 	if (side->account->store)
 		rc = glean_store_observe(side->account->store, side->side, session->seen, n, session->now_s,
 					 !dry_run(side), &observed, err);
@@ -147,10 +151,20 @@ static int observe(struct session *session, struct glean_error *err)
 	return rc;
 }
 
+/* It takes long in a large mailbox, for us and for the server: both are at work at once. */
+static void recall(void *user)
+{
+	struct session *session = user;
+	struct side_run *side = session->side;
+
+	if (side->account->store)
+		session->recalled = glean_store_recall(side->account->store, side->side);
+}
+
 static int list(struct session *session, struct glean_error *err)
 {
 	struct side_run *side = session->side;
-	int rc = glean_pop3_list(session->pop3, &session->listing, err);
+	int rc = glean_pop3_list(session->pop3, &session->listing, recall, session, err);
 
 	session->now_s = run_now(side->account->run);
 	if (rc == 0)
@@ -414,6 +428,7 @@ static int work(struct session *session, struct glean_error *err)
 
 static void session_finish(struct session *session)
 {
+	glean_recalled_free(session->recalled);
 	glean_plan_finish(&session->plan);
 	glean_listing_finish(&session->listing);
 	free(session->seen);

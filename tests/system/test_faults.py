@@ -302,6 +302,11 @@ def test_a_lock_that_fails_is_told(bench, tried):
     tried(sweep(here, cases_of(here.counts(), {"lock": WAYS["lock"]}, 6, ("1",)), JOBS), 6)
 
 
+def test_a_folder_that_cannot_be_opened_once_is_not_out_of_reach_for_the_whole_run(bench, tried):
+    here = bench()
+    tried(sweep(here, [(Fault("open", at, how), False) for at in range(1, 7) for how in ("ENOSPC", "EIO")], JOBS), 8)
+
+
 def test_a_failed_flush_of_the_whole_file_system_is_not_believed_later(bench, tried):
     here = bench(sent=story(more=12))
     counts = here.counts()

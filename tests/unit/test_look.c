@@ -94,7 +94,7 @@ static void check_look(size_t i)
 	struct glean_listing listing;
 	struct glean_error err = { 0 };
 	char ids[1024] = "";
-	int rc = glean_pop3_list(pop3, &listing, &err);
+	int rc = glean_pop3_list(pop3, &listing, NULL, NULL, &err);
 
 	append_ids(ids, &listing);
 	glean_listing_finish(&listing);

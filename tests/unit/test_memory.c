@@ -30,8 +30,8 @@
 /* The allocation that fails, counted from 1; 0: none. Set beyond what is needed, it fails none. */
 static int64_t failing, counted;
 
-/* OpenSSL's allocations, too. */
-static bool openssl_too;
+/* OpenSSL's and SQLite's allocations, too. */
+static bool openssl_too, sqlite_too;
 
 static bool fails(void)
 {
@@ -88,6 +88,33 @@ static void openssl_free(void *data, const char *file, int line)
 	(void)file;
 	(void)line;
 	free(data);
+}
+
+static sqlite3_mem_methods sqlite_memory;
+
+static void *sqlite_malloc(int size)
+{
+	return sqlite_too && fails() ? NULL : sqlite_memory.xMalloc(size);
+}
+
+static void *sqlite_realloc(void *data, int size)
+{
+	return sqlite_too && fails() ? NULL : sqlite_memory.xRealloc(data, size);
+}
+
+/* Before SQLite is used. */
+static bool watch_sqlite(void)
+{
+	sqlite3_mem_methods watched;
+
+	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_memory) != SQLITE_OK)
+		return false;
+	watched = sqlite_memory;
+	watched.xMalloc = sqlite_malloc;
+	watched.xRealloc = sqlite_realloc;
+	/* Without a stock of small pieces: every place asks. */
+	return sqlite3_config(SQLITE_CONFIG_MALLOC, &watched) == SQLITE_OK &&
+	       sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK;
 }
 
 /* ---- what needs memory: 0, or how it failed ---- */
@@ -348,6 +375,27 @@ static int free_stranger(void **state)
 	return 0;
 }
 
+/* Tables that are as they should be are not called damaged. */
+static int check_tables(void)
+{
+	static const char *const tables[] = { "CREATE TABLE a (x);\nCREATE INDEX b ON a (x);\n" };
+	static const struct glean_account account = { .name = "a" };
+	struct glean_store store = { .account = &account, .action = "" };
+	int rc;
+
+	sqlite_too = false;
+	store.ledger_path = strdup("ledger");
+	assert_int_equal(sqlite3_open(":memory:", &store.db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(store.db, tables[0], NULL, NULL, NULL), SQLITE_OK);
+	sqlite_too = true;
+	rc = glean_ledger_check_schema(&store, tables, 1, &error);
+	sqlite_too = false;
+	if (rc != 0 && rc != GLEAN_E_IO)
+		fail_msg("allocation %lld: %d, %s", (long long)failing, rc, error.text);
+	glean_ledger_close(&store);
+	return rc;
+}
+
 /* ---- the tests ---- */
 
 static void every_allocation_may_fail(void **state)
@@ -370,6 +418,7 @@ static void every_allocation_may_fail(void **state)
 		{ "read a command line", read_command_line, false },
 		{ "break lines", break_lines, false },
 		{ "look at a certificate", look_at_certificate, true, true },
+		{ "check tables", check_tables, true },
 	};
 
 	(void)state;
@@ -453,7 +502,7 @@ int main(void)
 		cmocka_unit_test(a_complaint_in_unknown_words_is_passed_on),
 	};
 
-	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1)
+	if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1 || !watch_sqlite())
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -463,7 +463,7 @@ static void a_run_that_is_cancelled_sends_nothing_more(void **state)
 	cancelling = context;
 	assert_int_equal(glean_pop3_open(&pop3, &config, "secret", 6, &cancelling, &err), 0);
 	cancelling.cancelled = always;
-	assert_int_equal(glean_pop3_list(pop3, &listing, &err), GLEAN_E_TEMP);
+	assert_int_equal(glean_pop3_list(pop3, &listing, NULL, NULL, &err), GLEAN_E_TEMP);
 	glean_pop3_abort(pop3);
 	check_server();
 }
