@@ -9,11 +9,13 @@
 #include "confined.h"
 #include "i18n.h"
 #include "render.h"
+#include "side_by_side.h"
 #include "text.h"
 
 /* One account's status with all that its record points to. */
 struct view {
 	struct glean_account_status status;
+	struct glean_error error; /* why it could not be read */
 	struct record record, side[2];
 	struct text_items stored, listed[2];
 	char days[128], left[64], checked[2][1024], next_step[1024];
@@ -239,41 +241,67 @@ static void show(struct cli *cli, struct view *const *views, size_t n, const str
 	free(rows);
 }
 
+struct reading {
+	struct cli *cli;
+	struct view **views; /* by account; NULL: no memory */
+	int64_t now_s;
+};
+
+static void read_one(size_t i, void *user)
+{
+	const struct reading *reading = user;
+	struct view *v = calloc(1, sizeof *v);
+
+	if (v)
+		v->error.status = glean_account_status(&v->status, reading->cli->accounts[i], reading->now_s,
+						       &v->error);
+	reading->views[i] = v;
+}
+
+/* Tells of those that could not be read, and leaves them out; the gravest status. */
+static int take_readable(struct cli *cli, struct view **views, size_t *n, const struct labels *labels)
+{
+	static const struct glean_error no_memory = { .status = GLEAN_E_IO };
+	int worst = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < cli->n_accounts; i++) {
+		struct view *v = views[i];
+		const struct glean_error *error = v ? &v->error : &no_memory;
+
+		worst = glean_status_worse(worst, error->status);
+		if (error->status == 0) {
+			fill(v, labels, cli->accounts[i]);
+			views[(*n)++] = v;
+			continue;
+		}
+		cli_unreadable(cli, cli->accounts[i], error);
+		free(v);
+	}
+	return worst;
+}
+
 int cmd_status(struct cli *cli)
 {
+	struct reading reading = { .cli = cli, .now_s = time(NULL) };
 	struct labels labels;
-	struct view **views;
 	size_t n = 0;
-	int rc = 0, code = cli_load(cli);
-	int64_t now_s = time(NULL);
+	int rc = GLEAN_E_IO, code = cli_load(cli);
 
 	if (code == 0)
 		code = cli_confine(cli, 0);
 	if (code != 0)
 		return code;
 	labels.table = cli->n_accounts > 1 && !cli->options.verbose;
-	views = calloc(cli->n_accounts, sizeof *views);
-	for (size_t i = 0; views && i < cli->n_accounts; i++) {
-		struct view *v = calloc(1, sizeof *v);
-		struct glean_error err;
-		int status = v ? glean_account_status(&v->status, cli->accounts[i], now_s, &err) : GLEAN_E_IO;
-
-		rc = glean_status_worse(rc, status);
-		if (v && status < 0)
-			cli_unreadable(cli, cli->accounts[i], &err);
-		if (!v || status < 0) {
-			free(v);
-			continue;
-		}
-		fill(v, &labels, cli->accounts[i]);
-		views[n++] = v;
+	reading.views = calloc(cli->n_accounts, sizeof *reading.views);
+	if (reading.views) {
+		side_by_side(cli->n_accounts, read_one, &reading);
+		rc = take_readable(cli, reading.views, &n, &labels);
 	}
-	if (!views)
-		rc = GLEAN_E_IO;
 	if (!cli->out.quiet || cli->out.json)
-		show(cli, views, n, &labels);
+		show(cli, reading.views, n, &labels);
 	for (size_t i = 0; i < n; i++)
-		free(views[i]);
-	free(views);
+		free(reading.views[i]);
+	free(reading.views);
 	return -rc;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <pwd.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,8 @@ int main(int argc, char **argv)
 	glean_core_dumps_off();
 	choose_language();
 	interrupt_install();
+	/* Statistics that nobody asks for, and a lock for them that threads would wait for. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	options_parse(&cli.options, argc, argv);
 	output_init(&cli.out, &cli.options);
 	cli.home = home_directory();
