@@ -296,7 +296,7 @@ static void serve(struct server *server)
 /* Nothing of the other process's stays open but standard error, which the commands get. */
 static void let_go(struct glean_helper *helper)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = glean_open_at(AT_FDCWD, "/dev/null", O_RDWR, 0);
 
 	/* Out of the way of what follows. */
 	helper->fd = fcntl(helper->fd, F_DUPFD, 10);

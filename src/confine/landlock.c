@@ -138,7 +138,7 @@ bool glean_rules_begin(struct rules *rules, char *lacking, size_t size)
 
 void glean_rules_path(struct rules *rules, const char *path, enum reach reach)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	int fd = glean_open_at(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
 	struct beneath rule = { .allowed = rights(reach) & known_rights(rules->abi), .parent_fd = fd };
 	struct stat st;
 

@@ -78,7 +78,7 @@ int glean_names_add(struct glean_names *names, int fd, int tag, const char *path
 	if (fd < 0)
 		return 0;
 	/* Not dup(): the position in the folder would be shared. */
-	own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own = glean_open_at(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	dir = own < 0 ? NULL : fdopendir(own);
 	if (!dir) {
 		glean_fail_errno(err, _("read %s"), path);

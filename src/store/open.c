@@ -289,8 +289,8 @@ static int lock(struct glean_store *store, struct glean_error *err)
 {
 	char mark;
 
-	store->lock_fd =
-		openat(store->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	store->lock_fd = glean_open_at(store->dir_fd, "lock",
+				       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	if (store->lock_fd < 0) {
 		fail_folder(store->dir_fd, "lock", "lock", true, err);
 		return glean_error_prefix(err, "%s", store->account->store_dir);

@@ -304,7 +304,7 @@ def test_a_lock_that_fails_is_told(bench, tried):
 
 def test_a_folder_that_cannot_be_opened_once_is_not_out_of_reach_for_the_whole_run(bench, tried):
     here = bench()
-    tried(sweep(here, [(Fault("open", at, how), False) for at in range(1, 7) for how in ("ENOSPC", "EIO")], JOBS), 8)
+    tried(sweep(here, [(Fault("open", at, how), False) for at in range(1, 7) for how in ("ENOSPC", "EIO", "EINTR")], JOBS), 8)
 
 
 def test_a_failed_flush_of_the_whole_file_system_is_not_believed_later(bench, tried):
@@ -318,7 +318,9 @@ def test_a_failed_flush_of_the_whole_file_system_is_not_believed_later(bench, tr
 
 def test_calls_that_are_interrupted_or_do_less_are_gone_on_with(bench, tried):
     here = bench()
-    tried(sweep(here, cases_of(here.counts(), PARTLY, 3), JOBS), 60)
+    counts = here.counts()
+    tried(sweep(here, cases_of(counts, PARTLY, 3), JOBS), 60)
+    tried(sweep(here, [(Fault("open", at, "EINTR"), False) for at in range(1, counts["open"] + 1)], JOBS), 20)
 
 
 # ---- no memory ----
