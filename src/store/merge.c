@@ -347,10 +347,9 @@ static int record_arrival(struct merge *m)
 		" VALUES (?1, NULL, ?2, ?3, ?4, ?4, 0, 0)";
 	static const char update[] =
 		"UPDATE arrival SET state = ?2, message = ?3, octets = ?4, raw = ?5, loose = ?6,"
-		" stored_s = CASE WHEN ?8 THEN coalesce(stored_s, ?7) ELSE ?7 END, retry_s = NULL, reason = "
-		"NULL,"
-		" tries = CASE WHEN deleted_s IS NULL THEN 0 ELSE tries END WHERE id = ?1"
-		" RETURNING stored_s";
+		" stored_s = ?7, retry_s = NULL, reason = NULL,"
+		" tries = CASE WHEN deleted_s IS NULL THEN 0 ELSE tries END WHERE id = ?1";
+	static const char since[] = "SELECT stored_s FROM arrival WHERE id = ?1";
 	bool doubtful = !m->accepted && GLEAN_SHORT(m->entry->announced_bytes, m->entry->octets);
 	int rc = 0;
 
@@ -359,11 +358,15 @@ static int record_arrival(struct merge *m)
 				   m->entry->announced_bytes, m->now_s, m->store->listing[m->side]);
 		m->arrival.id = sqlite3_last_insert_rowid(m->store->db);
 	}
+	/* What was believed to be stored keeps its time; deletion after so many days counts from it. */
+	if (rc == 0 && m->believed)
+		rc = glean_sql_number(m->store, &m->receipt->stored_s, m->err, since, "i", m->arrival.id);
+	if (m->receipt->stored_s == 0)
+		m->receipt->stored_s = m->now_s;
 	if (rc == 0)
-		rc = glean_sql_number(m->store, &m->receipt->stored_s, m->err, update, "iiiibbii",
-				      m->arrival.id, SQL_INT(doubtful ? ARRIVAL_SHORT : ARRIVAL_STORED),
-				      m->outcome->message, m->entry->octets, RAW(m), LOOSE(m), m->now_s,
-				      SQL_INT(m->believed));
+		rc = glean_sql_run(m->store, NULL, m->err, update, "iiiibbi", m->arrival.id,
+				   SQL_INT(doubtful ? ARRIVAL_SHORT : ARRIVAL_STORED), m->outcome->message,
+				   m->entry->octets, RAW(m), LOOSE(m), m->receipt->stored_s);
 	m->receipt->sure = m->believed && !m->renamed;
 	m->receipt->arrival = m->arrival.id;
 	m->receipt->message = m->outcome->message;
