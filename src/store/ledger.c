@@ -155,8 +155,14 @@ static int fail(struct glean_store *store, struct glean_error *err)
 	if (status == GLEAN_E_DATA)
 		return glean_ledger_damaged(store, what, err);
 	glean_fail(err, status, _("ledger %s: %s (%s)"), store->ledger_path, store->action, what);
+	/* Who waited once in vain does not wait once more for each statement. */
+	if (status == GLEAN_E_TEMP)
+		sqlite3_busy_timeout(store->db, 0);
 	/* What was not flushed is not flushed by trying again: the kernel has forgotten it. */
 	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+		glean_store_break(store, err);
+	/* Locks that are not to be had, after ten seconds of trying: so it would go with each statement. */
+	if (code == SQLITE_PROTOCOL)
 		glean_store_break(store, err);
 	return status;
 }

@@ -299,7 +299,10 @@ def test_nothing_is_lost_and_the_exit_code_is_74_when_a_call_fails(bench, tried,
 
 def test_a_lock_that_fails_is_told(bench, tried):
     here = bench()
-    tried(sweep(here, cases_of(here.counts(), {"lock": WAYS["lock"]}, 6, ("1",)), JOBS), 6)
+    counts = here.counts()
+    tried(sweep(here, cases_of(counts, {"lock": WAYS["lock"]}, 6, ("1",)), JOBS), 6)
+    # Locks that are never to be had: SQLite waits for each.
+    tried(sweep(here, [(Fault("lock", counts["lock"] * 4 // 7, "EIO", "on"), False)], JOBS), 1)
 
 
 def test_a_folder_that_cannot_be_opened_once_is_not_out_of_reach_for_the_whole_run(bench, tried):
