@@ -47,6 +47,9 @@ struct glean_confine_options {
 	/* Files and folders to be read beside those that the configuration and the system's libraries name. */
 	const char *const *read_paths;
 	size_t n_read_paths;
+	/* Stores to be read beside that of the configuration. */
+	const char *const *stores;
+	size_t n_stores;
 };
 
 /* What is in force now. Plain storage. */

@@ -21,6 +21,7 @@
 #include <mailglean/confine.h>
 #include <mailglean/drain.h>
 #include <mailglean/error.h>
+#include <mailglean/report.h>
 #include <mailglean/store.h>
 #include <mailglean/sync.h>
 

@@ -18,6 +18,9 @@ struct cli {
 	struct glean_config *config;
 	const struct glean_account **accounts; /* those the command is about */
 	size_t n_accounts;
+	const char *const *stores; /* folders to be read instead of the configuration's store, or NULL */
+	size_t n_stores;
+	FILE *page; /* where “report --html” writes, or NULL */
 	struct passwords *passwords;
 	struct glean_helper *helper; /* or NULL */
 	struct glean_confinement confinement;
@@ -65,5 +68,6 @@ int cmd_status(struct cli *cli);
 int cmd_drained(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_list(struct cli *cli);
+int cmd_report(struct cli *cli);
 
 #endif

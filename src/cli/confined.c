@@ -59,6 +59,8 @@ static int apply(struct cli *cli, unsigned needs, struct glean_error *err)
 		add_variable(&paths, i);
 	options.read_paths = paths.list;
 	options.n_read_paths = paths.n;
+	options.stores = cli->stores;
+	options.n_stores = cli->n_stores;
 	rc = glean_confine(&cli->confinement, cli->config, &options, err);
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++)
 		free(paths.text[i]);

@@ -58,6 +58,18 @@ static const struct command commands[] = {
 	     "Exit code 0: the old mailboxes of all these accounts have stayed empty for the whole\n"
 	     "window. 1: at least one has not. 2: at least one cannot be told. Prints nothing without "
 	     "-v.\n") },
+	{ "report", cmd_report, OPTION_CSV | OPTION_BOM | OPTION_HTML | OPTION_MERGE,
+	  N_("the whole move: what came where and when, what to know, accounts by state"),
+	  N_("Usage: mailglean report [OPTIONS] [ACCOUNT…]\n"
+	     "       mailglean report --merge [OPTIONS] STORE…\n"
+	     "\n"
+	     "Says from the records here, without asking a server, how the move went: a summary, the\n"
+	     "accounts by state, arrivals day by day, and messages to know something about.\n"
+	     "\n"
+	     "  --html FILE       a page with pictures, one file for any browser; -: standard output\n"
+	     "  --csv             a line for each account, for spreadsheets and databases\n"
+	     "  --bom             with --csv: begin with a byte order mark, as Excel wants it for UTF-8\n"
+	     "  --merge           the report of these stores, parts of one fleet, as one\n") },
 	{ "list", cmd_list, 0, N_("the messages of the merged mailbox"),
 	  N_("Usage: mailglean list [ACCOUNT…]\n"
 	     "\n"

@@ -23,6 +23,10 @@ enum {
 	LONG_SHARD,
 	LONG_ONLY,
 	LONG_REBUILD,
+	LONG_CSV,
+	LONG_BOM,
+	LONG_HTML,
+	LONG_MERGE,
 	LONG_JSON,
 	LONG_VERSION
 };
@@ -46,6 +50,10 @@ static const struct option long_options[] = {
 	{ "shard", required_argument, NULL, LONG_SHARD },
 	{ "only", required_argument, NULL, LONG_ONLY },
 	{ "rebuild", no_argument, NULL, LONG_REBUILD },
+	{ "csv", no_argument, NULL, LONG_CSV },
+	{ "bom", no_argument, NULL, LONG_BOM },
+	{ "html", required_argument, NULL, LONG_HTML },
+	{ "merge", no_argument, NULL, LONG_MERGE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -208,6 +216,15 @@ static void take_flag(struct options *o, int option)
 	case LONG_REBUILD:
 		o->seen |= OPTION_REBUILD;
 		break;
+	case LONG_CSV:
+		o->seen |= OPTION_CSV;
+		break;
+	case LONG_BOM:
+		o->seen |= OPTION_BOM;
+		break;
+	case LONG_MERGE:
+		o->seen |= OPTION_MERGE;
+		break;
 	}
 }
 
@@ -231,6 +248,10 @@ static void take(struct options *o, int option, const char *value, const char *w
 		break;
 	case LONG_ONLY:
 		take_only(o, value);
+		break;
+	case LONG_HTML:
+		o->seen |= OPTION_HTML;
+		o->html = value;
 		break;
 	case '?':
 		unknown_option(o, word);
@@ -282,7 +303,8 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 	} names[] = {
 		{ OPTION_DRY_RUN, "--dry-run" }, { OPTION_DRAIN, "--drain" }, { OPTION_EVERY, "--every" },
 		{ OPTION_JOBS, "--jobs" },	 { OPTION_SHARD, "--shard" }, { OPTION_ONLY, "--only" },
-		{ OPTION_REBUILD, "--rebuild" },
+		{ OPTION_REBUILD, "--rebuild" }, { OPTION_CSV, "--csv" },	  { OPTION_BOM, "--bom" },
+		{ OPTION_HTML, "--html" },	 { OPTION_MERGE, "--merge" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -292,6 +314,12 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		wrong(o, _("%s and %s cannot be given together"), "--rebuild", "--dry-run");
 	if (o->seen & OPTION_REBUILD && o->seen & OPTION_EVERY)
 		wrong(o, _("%s and %s cannot be given together"), "--rebuild", "--every");
+	if (o->seen & OPTION_CSV && (o->json || o->seen & OPTION_HTML))
+		wrong(o, _("%s and %s cannot be given together"), "--csv", o->json ? "--json" : "--html");
+	if (o->seen & OPTION_HTML && o->json)
+		wrong(o, _("%s and %s cannot be given together"), "--html", "--json");
+	if (o->seen & OPTION_BOM && !(o->seen & OPTION_CSV))
+		wrong(o, _("%s needs %s"), "--bom", "--csv");
 }
 
 char *options_config_path(const struct options *o, const char *home)

@@ -16,6 +16,10 @@ enum {
 	OPTION_SHARD = 1 << 4,
 	OPTION_ONLY = 1 << 5,
 	OPTION_REBUILD = 1 << 6,
+	OPTION_CSV = 1 << 16,
+	OPTION_BOM = 1 << 17,
+	OPTION_HTML = 1 << 18,
+	OPTION_MERGE = 1 << 19,
 };
 
 struct options {
@@ -26,6 +30,7 @@ struct options {
 	int jobs;	       /* 0: not given */
 	int shard, shards;     /* 0: not given */
 	int only;	       /* enum glean_side, or -1 */
+	const char *html;      /* --html, or NULL */
 	const char *command;   /* the first word, or NULL */
 	const char **accounts; /* the words after it, each once; belongs to this struct */
 	size_t n_accounts;

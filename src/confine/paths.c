@@ -140,4 +140,6 @@ void glean_rules_fill(struct rules *rules, const struct glean_config *config,
 		allow_servers(rules, config);
 	}
 	allow_store(rules, config, options->write);
+	for (size_t i = 0; i < options->n_stores; i++)
+		glean_rules_path(rules, options->stores[i], REACH_STORE_READ);
 }

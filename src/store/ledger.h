@@ -34,6 +34,9 @@ enum {
 #define GLEAN_NAME_SIZE 128
 #define GLEAN_STEM_SIZE 64 /* of the first part */
 
+/* A folder of the store and such a name, whatever mail programs added to it. */
+#define GLEAN_PATH_SIZE 512
+
 /* Statements kept prepared; more than there are in the module. */
 #define GLEAN_STATEMENTS 128
 
@@ -224,6 +227,20 @@ int glean_merge(struct glean_store *store, enum glean_side side, const struct gl
 int glean_flush_file_system(struct glean_store *store, int fd, struct glean_error *err);
 
 void glean_writers_free(struct glean_store *store);
+
+/* ---- reading (reader.c) ---- */
+
+/* All reads up to the end see one moment. Always paired with glean_read_end(). */
+int glean_read_begin(struct glean_store *store, const char *action, struct glean_error *err);
+void glean_read_end(struct glean_store *store);
+/* Between the two: STATUS, of which state and days_needed are set beforehand. */
+int glean_read_status(struct glean_store *store, struct glean_account_status *status, int64_t now_s,
+		      struct glean_error *err);
+
+/* Where messages' files are: new before cur, as what a mail program moves in between is then seen at least once. */
+int glean_read_names(struct glean_store *store, struct glean_names *names, struct glean_error *err);
+/* The path of the file that is on record as NAME, relative to the account's folder; false: it is not there. */
+bool glean_read_path(char path[GLEAN_PATH_SIZE], const struct glean_names *names, const char *name);
 
 /* ---- evidence ---- */
 

@@ -12,8 +12,7 @@
 
 enum { IN_NEW, IN_CUR, IN_VARIANTS };
 
-/* All reads of one call see one moment. */
-static int begin_read(struct glean_store *store, const char *action, struct glean_error *err)
+int glean_read_begin(struct glean_store *store, const char *action, struct glean_error *err)
 {
 	static const char sql[] = "BEGIN";
 	int rc = glean_ledger_lock(store, action, err);
@@ -21,7 +20,7 @@ static int begin_read(struct glean_store *store, const char *action, struct glea
 	return rc < 0 ? rc : glean_sql_run(store, NULL, err, sql, "");
 }
 
-static void end_read(struct glean_store *store)
+void glean_read_end(struct glean_store *store)
 {
 	if (!sqlite3_get_autocommit(store->db))
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
@@ -30,8 +29,7 @@ static void end_read(struct glean_store *store)
 
 /* ---- messages ---- */
 
-/* new before cur: what a mail program moves in between is then seen at least once. */
-static int read_names(struct glean_store *store, struct glean_names *names, struct glean_error *err)
+int glean_read_names(struct glean_store *store, struct glean_names *names, struct glean_error *err)
 {
 	int rc = glean_names_add(names, store->new_fd, IN_NEW, "Maildir/new", err);
 
@@ -40,6 +38,17 @@ static int read_names(struct glean_store *store, struct glean_names *names, stru
 	if (rc == 0)
 		rc = glean_names_add(names, store->variants_fd, IN_VARIANTS, "variants", err);
 	return rc < 0 ? rc : glean_names_sort(names, err);
+}
+
+bool glean_read_path(char path[GLEAN_PATH_SIZE], const struct glean_names *names, const char *name)
+{
+	static const char *const folders[] = { "Maildir/new", "Maildir/cur", "variants" };
+	int folder = 0;
+	const char *found = glean_names_find(names, name, &folder);
+
+	if (found)
+		snprintf(path, GLEAN_PATH_SIZE, "%s/%s", folders[folder], found);
+	return found;
 }
 
 static void decode(char *shown, size_t size, sqlite3_stmt *stmt, int column)
@@ -51,9 +60,8 @@ static void decode(char *shown, size_t size, sqlite3_stmt *stmt, int column)
 
 static int show(sqlite3_stmt *stmt, const struct glean_names *names, glean_message_fn *each, void *user)
 {
-	static const char *const folders[] = { "Maildir/new", "Maildir/cur", "variants" };
 	const void *message_id = sqlite3_column_blob(stmt, 6);
-	char path[512], id[GLEAN_FIELD_MAX + 1], from[SHOWN_MAX], subject[SHOWN_MAX];
+	char path[GLEAN_PATH_SIZE], id[GLEAN_FIELD_MAX + 1], from[SHOWN_MAX], subject[SHOWN_MAX];
 	struct glean_message message = {
 		.id = sqlite3_column_int64(stmt, 0),
 		.size_bytes = sqlite3_column_int64(stmt, 3),
@@ -65,16 +73,12 @@ static int show(sqlite3_stmt *stmt, const struct glean_names *names, glean_messa
 			      (unsigned)sqlite3_column_int64(stmt, 10) },
 		.variant_of = sqlite3_column_int64(stmt, 11),
 	};
-	int folder = 0;
-	const char *name = glean_names_find(names, glean_sql_text(stmt, 1), &folder);
 
-	/* Recorded, but its file has not left tmp yet. */
-	if (!name && sqlite3_column_int(stmt, 2) == PUBLISHED_NOT_YET)
-		return 0;
-	if (name) {
-		snprintf(path, sizeof path, "%s/%s", folders[folder], name);
+	if (glean_read_path(path, names, glean_sql_text(stmt, 1)))
 		message.path = path;
-	}
+	/* Recorded, but its file has not left tmp yet. */
+	else if (sqlite3_column_int(stmt, 2) == PUBLISHED_NOT_YET)
+		return 0;
 	if (message_id) {
 		glean_printable(id, sizeof id, message_id, (size_t)sqlite3_column_bytes(stmt, 6));
 		message.message_id = id;
@@ -96,7 +100,7 @@ static int walk(struct glean_store *store, glean_message_fn *each, void *user, s
 	int rc = glean_sql_row(store, &stmt, err, sql, "");
 
 	/* Only now: every row of this moment that is published has its file in place. */
-	if (rc > 0 && read_names(store, &names, err) < 0)
+	if (rc > 0 && glean_read_names(store, &names, err) < 0)
 		rc = GLEAN_E_IO;
 	while (rc > 0) {
 		int answer = show(stmt, &names, each, user);
@@ -120,10 +124,10 @@ int glean_messages(const struct glean_account *account, glean_message_fn *each, 
 
 	if (rc < 0 || !store)
 		return rc;
-	rc = begin_read(store, _("the messages could not be read"), err);
+	rc = glean_read_begin(store, _("the messages could not be read"), err);
 	if (rc == 0)
 		rc = walk(store, each, user, err);
-	end_read(store);
+	glean_read_end(store);
 	glean_store_close(store);
 	return rc;
 }
@@ -263,7 +267,19 @@ static int read_standing(struct glean_store *store, struct glean_standing *stand
 	return 0;
 }
 
-/* STATUS may be NULL: without the counts. */
+int glean_read_status(struct glean_store *store, struct glean_account_status *status, int64_t now_s,
+		      struct glean_error *err)
+{
+	int rc = read_standing(store, &status->standing, now_s, err);
+
+	if (rc == 0)
+		rc = read_counts(store, status, err);
+	for (int side = 0; side < 2 && rc == 0; side++)
+		rc = read_side(store, side, &status->side[side], err);
+	return rc;
+}
+
+/* STATUS may be NULL: without the counts; else STANDING is its. */
 static int read_account(struct glean_standing *standing, struct glean_account_status *status,
 			const struct glean_account *account, int64_t now_s, struct glean_error *err)
 {
@@ -275,14 +291,11 @@ static int read_account(struct glean_standing *standing, struct glean_account_st
 	rc = glean_store_open_reader(&store, account, err);
 	if (rc < 0 || !store)
 		return rc;
-	rc = begin_read(store, _("the status could not be read"), err);
+	rc = glean_read_begin(store, _("the status could not be read"), err);
 	if (rc == 0)
-		rc = read_standing(store, standing, now_s, err);
-	if (rc == 0 && status)
-		rc = read_counts(store, status, err);
-	for (int side = 0; side < 2 && rc == 0 && status; side++)
-		rc = read_side(store, side, &status->side[side], err);
-	end_read(store);
+		rc = status ? glean_read_status(store, status, now_s, err)
+			    : read_standing(store, standing, now_s, err);
+	glean_read_end(store);
 	glean_store_close(store);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #define GLEAN_STORE_PRIVATE_H
 
 #include <mailglean/drain.h>
+#include <mailglean/report.h>
 #include <mailglean/store.h>
 
 #include "base/base.h"
@@ -260,5 +261,28 @@ struct glean_hook {
 int glean_store_next_hook(struct glean_store *store, int64_t after_id, struct glean_hook *hook,
 			  struct glean_error *err);
 int glean_store_hook_done(struct glean_store *store, int64_t id, int64_t now_s, struct glean_error *err);
+
+/* ---- the report ---- */
+
+/* All that the report has of one account, of one moment. */
+struct glean_survey {
+	/* Given. COUNT messages came at about AT_S (within a quarter of an hour) to one server (enum
+	 * glean_side) or both (2); FRESH: a listing before did not show them. */
+	int (*arrived)(int64_t at_s, int where, bool fresh, int64_t count, void *user);
+	/* A run of like checks of the old mailbox. */
+	int (*checked)(const struct glean_evidence *evidence, void *user);
+	void *user;
+
+	struct glean_account_status status;
+	int64_t bytes;	  /* of the stored messages */
+	int64_t returned; /* arrivals listed although they had been seen to be gone */
+};
+
+int glean_store_survey(struct glean_store *store, struct glean_survey *survey, int64_t now_s,
+		       struct glean_error *err);
+
+/* Call EACH for what is set aside, vanished, a variant, deleted but not confirmed, or back again. */
+int glean_store_findings(struct glean_store *store, glean_report_finding_fn *each, void *user,
+			 struct glean_error *err);
 
 #endif

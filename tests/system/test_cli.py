@@ -317,7 +317,7 @@ def test_manual_and_help_name_the_same_options(mailglean):
     described = {name for line in re.findall(r"^\.It (Fl .*)$", text, re.M)
                  for name in re.findall(r"Fl -([a-z-]+)", line)}
     shown = set()
-    for command in ("check", "sync", "status", "drained", "list"):
+    for command in ("check", "sync", "status", "drained", "report", "list"):
         shown |= set(re.findall(r"^ +(?:-\w, )?--([a-z-]+)", mailglean.run(command, "--help", check=0).out, re.M))
     assert shown == described
 
