@@ -3,7 +3,7 @@
 # The Debian packages that building, testing and demonstrating need; sourced by the scripts in contrib.
 
 packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libetpan-dev libssl-dev libsqlite3-dev
-	libconfuse-dev libgsasl-dev libseccomp-dev libcmocka-dev"
+	libconfuse-dev libcsv-dev libgsasl-dev libseccomp-dev libcmocka-dev"
 packages_run="python3 openssl dovecot-core dovecot-pop3d dovecot-imapd faketime libfaketime util-linux"
 packages_test="zlib1g-dev clang g++ valgrind binutils time python3-pytest strace dnsmasq-base iproute2
 	libdb5.3 libgdbm6 libidn12 libkyotocabinet16v5 libldap-2.5-0 liblockfile1 libltdl7 libmariadb3 libnsl2

@@ -56,6 +56,35 @@ struct glean_check {
 GLEAN_API int glean_check_account(struct glean_check *result, const struct glean_account *account,
 				  const struct glean_callbacks *callbacks);
 
+/* What one login showed. Plain storage. */
+struct glean_login {
+	bool asked_for;		  /* false: the account has no such side, or it was not wanted */
+	bool not_tried;		  /* so as not to be locked out; error says why */
+	struct glean_error error; /* status 0: it went well */
+	char peer[64];		  /* as in struct glean_check_side, and so are the next two */
+	char tls_version[16];
+	char auth[32];
+};
+
+struct glean_login_check {
+	const struct glean_account *account; /* the configuration's */
+	struct glean_login side[2];	     /* by enum glean_side */
+};
+
+/*
+ * Log in to the servers of the accounts that OPTIONS (accounts, jobs, only,
+ * shard, shards of it) choose, and out again; nothing is listed, fetched,
+ * deleted or recorded. Where max_refusals logins of different accounts were
+ * refused in a row, no other account is tried at that server. EACH is called
+ * once an account, in the order in which they end, never twice at a time, nor
+ * beside an event of CALLBACKS (may be NULL; event gets LOG only). Returns and
+ * fails as glean_sync().
+ */
+GLEAN_API int glean_check_logins(const struct glean_config *config, const struct glean_sync_options *options,
+				 const struct glean_callbacks *callbacks,
+				 void (*each)(const struct glean_login_check *check, void *user), void *user,
+				 struct glean_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -74,6 +74,7 @@ struct glean_server {
 	int64_t session_timeout_s; /* for the whole session */
 	enum glean_switch pipeline;
 	int max_connections; /* to this server, over all accounts of a run: 1 to 1000 */
+	int max_refusals;    /* logins of different accounts refused in a row, before no other is tried; 0: no limit */
 	const char *where;   /* "FILE:LINE" of this side's section, for messages */
 };
 

@@ -16,6 +16,7 @@
 #ifndef GLEAN_MAILGLEAN_H
 #define GLEAN_MAILGLEAN_H
 
+#include <mailglean/accounts.h>
 #include <mailglean/check.h>
 #include <mailglean/config.h>
 #include <mailglean/confine.h>

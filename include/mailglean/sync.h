@@ -72,6 +72,7 @@ struct glean_event {
 	const char *path;		       /* FINDING, or NULL */
 	const struct glean_counts *counts;     /* SIDE: of that side; ACCOUNT: of both */
 	const struct glean_error *error;       /* SIDE, ACCOUNT: why it failed, or NULL */
+	bool not_tried; /* SIDE: so as not to be locked out no login was tried; error says why */
 	const struct glean_standing *standing; /* ACCOUNT, or NULL when it could not be read */
 };
 

@@ -27,9 +27,9 @@ static int fail(struct cli *cli, int status, const char *format, ...)
 	return output_failure(&cli->out, status, sentence);
 }
 
-static int no_config(struct cli *cli)
+static void no_config(struct cli *cli)
 {
-	int code = fail(cli, GLEAN_E_CONFIG, _("there is no configuration file %s"), cli->config_path);
+	fail(cli, GLEAN_E_CONFIG, _("there is no configuration file %s"), cli->config_path);
 
 	output_note(&cli->out, "%s",
 		    _("Write one that names the mailboxes, readable by you alone, for example:\n"
@@ -43,7 +43,6 @@ static int no_config(struct cli *cli)
 		      "\n"
 		      "Passwords that it does not name are asked for. Then run “mailglean check”.\n"
 		      "All that can be said in it: man 5 mailglean.conf"));
-	return code;
 }
 
 /* The accounts of CONFIG that the command line asks for. NULL: failed, *CODE says how. */
@@ -81,6 +80,17 @@ static const struct glean_account **choose(struct cli *cli, const struct glean_c
 	return chosen;
 }
 
+bool cli_has_config(struct cli *cli)
+{
+	if (!cli->config_path)
+		fail(cli, GLEAN_E_CONFIG, _("no home directory is known: give --config FILE"));
+	else if (access(cli->config_path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		no_config(cli);
+	else
+		return true;
+	return false;
+}
+
 int cli_load(struct cli *cli)
 {
 	struct glean_config *config;
@@ -89,10 +99,8 @@ int cli_load(struct cli *cli)
 	size_t n;
 	int code;
 
-	if (!cli->config_path)
-		return fail(cli, GLEAN_E_CONFIG, _("no home directory is known: give --config FILE"));
-	if (access(cli->config_path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return no_config(cli);
+	if (!cli_has_config(cli))
+		return -GLEAN_E_CONFIG;
 	if (glean_config_load(&config, cli->config_path, cli->home, &err) < 0)
 		return fail(cli, err.status, "%s", err.text);
 	if (glean_config_count(config) == 0) {

@@ -26,6 +26,9 @@ struct cli {
 	struct glean_confinement confinement;
 };
 
+/* There is a configuration file; else that was said. */
+bool cli_has_config(struct cli *cli);
+
 /*
  * Read the configuration and choose the accounts named on the command line
  * (none named: all). May be called again: what was there before is replaced
@@ -69,5 +72,8 @@ int cmd_drained(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_report(struct cli *cli);
+int cmd_accounts_import(struct cli *cli);
+int cmd_accounts_list(struct cli *cli);
+int cmd_accounts_check(struct cli *cli);
 
 #endif

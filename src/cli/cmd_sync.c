@@ -7,11 +7,15 @@
 #include "ask.h"
 #include "cli.h"
 #include "confined.h"
+#include "failures.h"
 #include "i18n.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "render.h"
 #include "text.h"
+
+/* So many accounts that failures are hard to find among the lines. */
+enum { MANY = 10 };
 
 /* What an account that is being worked on has told so far. */
 struct told {
@@ -27,6 +31,7 @@ struct run {
 	struct cli *cli;
 	struct progress *progress;
 	struct told *told;
+	struct failures failures;
 	bool reported; /* some failure was told */
 };
 
@@ -106,8 +111,11 @@ static void on_side(struct run *run, const struct glean_event *event)
 	}
 	if (event->error) {
 		run->reported = true;
-		if (!is_interruption(event->error))
+		if (!is_interruption(event->error)) {
 			cli_account_error(run->cli, event->account, event->side, event->error);
+			failures_add(&run->failures, event->account, event->side, event->error->status,
+				     event->not_tried);
+		}
 	}
 	if (!run->cli->out.json)
 		return;
@@ -116,6 +124,7 @@ static void on_side(struct run *run, const struct glean_event *event)
 	record_counts(&record, counts);
 	record_error(&record, event->error);
 	record_text(&record, "reply", NULL, reply);
+	record_truth(&record, "tried", !event->not_tried);
 	render_json(&run->cli->out, &record);
 }
 
@@ -249,6 +258,8 @@ static void account_failure(struct run *run, const struct glean_event *event, co
 		if (told->error[side].status && ends_with(event->error->text, told->error[side].text))
 			return;
 	run->reported = true;
+	if (!is_interruption(event->error))
+		failures_add(&run->failures, event->account, -1, event->error->status, false);
 	if (told && !run->cli->out.quiet && strcmp(told->warning, event->error->text) == 0)
 		return;
 	if (!is_interruption(event->error))
@@ -378,6 +389,9 @@ static int run_once(struct cli *cli, bool first)
 	cli->out.progress = NULL;
 	progress_destroy(run.progress);
 	forget(&run, NULL);
+	if (cli->n_accounts >= MANY && (cli->out.json || !cli->out.quiet))
+		failures_show(&run.failures, &cli->out);
+	failures_finish(&run.failures);
 	if (rc < 0 && !run.reported && !is_interruption(&err))
 		output_failure(&cli->out, rc, err.text);
 	if (interrupt_seen()) {

@@ -17,6 +17,7 @@
 
 struct command {
 	const char *name;
+	const char *action; /* of several that begin with the same word, or NULL */
 	int (*run)(struct cli *cli);
 	unsigned takes; /* OPTION_… */
 	const char *summary;
@@ -24,14 +25,14 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "check", cmd_check, 0, N_("log in to both servers and say what is there; fetches nothing"),
+	{ "check", NULL, cmd_check, 0, N_("log in to both servers and say what is there; fetches nothing"),
 	  N_("Usage: mailglean check [ACCOUNT…]\n"
 	     "\n"
 	     "Logs in to the old and the new server of each account, lists, and logs out: TLS and\n"
 	     "certificate (with its key as a pin for the configuration), capabilities, how many\n"
 	     "messages there are, whether both servers are the same, disk space and clock.\n"
 	     "Nothing is fetched, deleted or recorded.\n") },
-	{ "sync", cmd_sync,
+	{ "sync", NULL, cmd_sync,
 	  OPTION_DRY_RUN | OPTION_DRAIN | OPTION_EVERY | OPTION_JOBS | OPTION_SHARD | OPTION_ONLY |
 		  OPTION_REBUILD,
 	  N_("collect from both servers into one mailbox"),
@@ -47,18 +48,18 @@ static const struct command commands[] = {
 	     "  --shard I/N       only the I-th of N parts of the accounts\n"
 	     "  --only old|new    only one of the servers\n"
 	     "  --rebuild         examine the ledger first, and make a damaged one anew\n") },
-	{ "status", cmd_status, 0, N_("where the move stands, and what to do next"),
+	{ "status", NULL, cmd_status, 0, N_("where the move stands, and what to do next"),
 	  N_("Usage: mailglean status [ACCOUNT…]\n"
 	     "\n"
 	     "Says from the records here, without asking a server: has the old mailbox stayed empty,\n"
 	     "since when, what is left where, and what to do next. With -v in full for each account.\n") },
-	{ "drained", cmd_drained, 0, N_("has the old mailbox stayed empty? The exit code says it"),
+	{ "drained", NULL, cmd_drained, 0, N_("has the old mailbox stayed empty? The exit code says it"),
 	  N_("Usage: mailglean drained [ACCOUNT…]\n"
 	     "\n"
 	     "Exit code 0: the old mailboxes of all these accounts have stayed empty for the whole\n"
 	     "window. 1: at least one has not. 2: at least one cannot be told. Prints nothing without "
 	     "-v.\n") },
-	{ "report", cmd_report, OPTION_CSV | OPTION_BOM | OPTION_HTML | OPTION_MERGE,
+	{ "report", NULL, cmd_report, OPTION_CSV | OPTION_BOM | OPTION_HTML | OPTION_MERGE,
 	  N_("the whole move: what came where and when, what to know, accounts by state"),
 	  N_("Usage: mailglean report [OPTIONS] [ACCOUNT…]\n"
 	     "       mailglean report --merge [OPTIONS] STORE…\n"
@@ -70,11 +71,48 @@ static const struct command commands[] = {
 	     "  --csv             a line for each account, for spreadsheets and databases\n"
 	     "  --bom             with --csv: begin with a byte order mark, as Excel wants it for UTF-8\n"
 	     "  --merge           the report of these stores, parts of one fleet, as one\n") },
-	{ "list", cmd_list, 0, N_("the messages of the merged mailbox"),
+	{ "list", NULL, cmd_list, 0, N_("the messages of the merged mailbox"),
 	  N_("Usage: mailglean list [ACCOUNT…]\n"
 	     "\n"
 	     "Lists the stored messages of each account, oldest first: date, where it arrived (old, new\n"
 	     "or both), sender and subject. When not on a terminal: values in full, separated by tabs.\n") },
+	{ "accounts", "import", cmd_accounts_import,
+	  OPTION_DRY_RUN | OPTION_ONLY | OPTION_COLUMNS | OPTION_CHARSET | OPTION_DOMAIN | OPTION_PASSWORDS |
+		  OPTION_PASSWORD_COMMAND | OPTION_UPDATE,
+	  N_("take accounts from a CSV file into the configuration"),
+	  N_("Usage: mailglean accounts import [OPTIONS] FILE.csv\n"
+	     "\n"
+	     "Reads the accounts that a hosting panel exported and writes them to accounts.d/imported.conf\n"
+	     "beside the configuration. Accounts that are there already stay as they are. Lines that\n"
+	     "are not understood are named, and the others taken.\n"
+	     "\n"
+	     "  --columns KEY=NAME,…       which column is what, where its header does not tell; a number\n"
+	     "                             counts from 1. Keys: address, domain, user, password,\n"
+	     "                             password-command, the last three also with old- or new- before\n"
+	     "                             them, old-server, new-server\n"
+	     "  --charset CHARSET          of the file, where it is not recognised\n"
+	     "  --domain DOMAIN            behind addresses that the file has without it\n"
+	     "  --only old|new             the file is about one of the servers\n"
+	     "  --passwords FILE.csv       another file with the passwords\n"
+	     "  --password-command COMMAND prints the password; {address}, {local}, {domain}, {user} and\n"
+	     "                             {side} in it are replaced\n"
+	     "  --update                   take the values of the file for accounts that are there already\n"
+	     "  --dry-run                  write nothing, and say what would be done\n") },
+	{ "accounts", "list", cmd_accounts_list, 0, N_("the accounts of the configuration"),
+	  N_("Usage: mailglean accounts list [ACCOUNT…]\n"
+	     "\n"
+	     "Lists the configured accounts: servers, users, and where each is written.\n") },
+	{ "accounts", "check", cmd_accounts_check, OPTION_JOBS | OPTION_ONLY | OPTION_SHARD,
+	  N_("log in to the servers of all accounts, one line each"),
+	  N_("Usage: mailglean accounts check [OPTIONS] [ACCOUNT…]\n"
+	     "\n"
+	     "Logs in to the old and the new server of each account, several at once, and out again;\n"
+	     "failures are grouped by their cause at the end. Nothing is fetched, deleted or recorded.\n"
+	     "Where several logins in a row are refused, no more are tried at that server.\n"
+	     "\n"
+	     "  --jobs N          accounts at once (default 4)\n"
+	     "  --shard I/N       only the I-th of N parts of the accounts\n"
+	     "  --only old|new    only one of the servers\n") },
 };
 
 static const char usage_head[] =
@@ -96,14 +134,24 @@ static const char usage_common[] =
 	   "\n"
 	   "Exit codes and all the rest: man mailglean\n");
 
+static void name_command(char *name, size_t size, const struct command *command)
+{
+	snprintf(name, size, "%s%s%s", command->name, command->action ? " " : "",
+		 command->action ? command->action : "");
+}
+
 static int help(struct cli *cli, const struct command *command)
 {
 	if (command) {
 		output_raw(&cli->out, _(command->help));
 	} else {
 		output_raw(&cli->out, _(usage_head));
-		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-			output_line(&cli->out, "  %-8s  %s", commands[i].name, _(commands[i].summary));
+		for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+			char name[32];
+
+			name_command(name, sizeof name, &commands[i]);
+			output_line(&cli->out, "  %-15s  %s", name, _(commands[i].summary));
+		}
 	}
 	output_raw(&cli->out, "\n");
 	output_raw(&cli->out, _(usage_common));
@@ -118,11 +166,14 @@ static int usage_error(struct cli *cli, const char *sentence)
 	return code;
 }
 
-static const struct command *find_command(const char *name)
+static const struct command *find_command(const char *name, const char *action)
 {
-	for (size_t i = 0; name && i < ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
+	for (size_t i = 0; name && i < ARRAY_LEN(commands); i++) {
+		const char *known = commands[i].action;
+
+		if (strcmp(commands[i].name, name) == 0 && (!known || (action && strcmp(known, action) == 0)))
 			return &commands[i];
+	}
 	return NULL;
 }
 
@@ -151,22 +202,49 @@ static int no_command(struct cli *cli)
 	char names[256] = "", sentence[512];
 	size_t used = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(commands) && used < sizeof names; i++)
-		used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-					 commands[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(commands) && used < sizeof names; i++) {
+		char name[32];
+
+		name_command(name, sizeof name, &commands[i]);
+		used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", name);
+	}
 	snprintf(sentence, sizeof sentence, _("which command? There are: %s"), names);
+	return usage_error(cli, sentence);
+}
+
+/* What stands behind "accounts" is none of its actions, or missing. */
+static int unknown_action(struct cli *cli)
+{
+	const struct options *o = &cli->options;
+	struct guess meant = { 0 };
+	char sentence[512];
+
+	for (size_t i = 0; o->action && i < ARRAY_LEN(commands); i++)
+		if (commands[i].action)
+			text_guess(&meant, o->action, commands[i].action);
+	if (meant.text)
+		snprintf(sentence, sizeof sentence, _("there is no command “%s %s”; did you mean “%s %s”?"),
+			 o->command, o->action, o->command, meant.text);
+	else
+		snprintf(sentence, sizeof sentence, _("which command? There are: %s"),
+			 "accounts import, accounts list, accounts check");
 	return usage_error(cli, sentence);
 }
 
 static int dispatch(struct cli *cli)
 {
 	struct options *o = &cli->options;
-	const struct command *command = find_command(o->command);
+	const struct command *command = find_command(o->command, o->action);
+	char name[32];
 
-	if (command)
-		options_restrict(o, command->takes, command->name);
+	if (command) {
+		name_command(name, sizeof name, command);
+		options_restrict(o, command->takes, name);
+	}
 	if (o->error[0])
 		return usage_error(cli, o->error);
+	if (o->command && !command && strcmp(o->command, "accounts") == 0)
+		return o->help && !o->action ? help(cli, NULL) : unknown_action(cli);
 	if (o->command && !command)
 		return unknown_command(cli, o->command);
 	if (o->help)

@@ -27,6 +27,12 @@ enum {
 	LONG_BOM,
 	LONG_HTML,
 	LONG_MERGE,
+	LONG_COLUMNS,
+	LONG_CHARSET,
+	LONG_DOMAIN,
+	LONG_PASSWORDS,
+	LONG_PASSWORD_COMMAND,
+	LONG_UPDATE,
 	LONG_JSON,
 	LONG_VERSION
 };
@@ -54,6 +60,12 @@ static const struct option long_options[] = {
 	{ "bom", no_argument, NULL, LONG_BOM },
 	{ "html", required_argument, NULL, LONG_HTML },
 	{ "merge", no_argument, NULL, LONG_MERGE },
+	{ "columns", required_argument, NULL, LONG_COLUMNS },
+	{ "charset", required_argument, NULL, LONG_CHARSET },
+	{ "domain", required_argument, NULL, LONG_DOMAIN },
+	{ "passwords", required_argument, NULL, LONG_PASSWORDS },
+	{ "password-command", required_argument, NULL, LONG_PASSWORD_COMMAND },
+	{ "update", no_argument, NULL, LONG_UPDATE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -153,6 +165,10 @@ static void take_word(struct options *o, const char *word)
 		o->command = word;
 		return;
 	}
+	if (!o->action && strcmp(o->command, "accounts") == 0) {
+		o->action = word;
+		return;
+	}
 	for (size_t i = 0; i < o->n_accounts; i++)
 		if (strcmp(o->accounts[i], word) == 0)
 			return;
@@ -225,6 +241,38 @@ static void take_flag(struct options *o, int option)
 	case LONG_MERGE:
 		o->seen |= OPTION_MERGE;
 		break;
+	case LONG_UPDATE:
+		o->seen |= OPTION_UPDATE;
+		break;
+	}
+}
+
+/* Texts that are judged where they are used. */
+static bool take_text(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case LONG_COLUMNS:
+		o->seen |= OPTION_COLUMNS;
+		o->columns[o->n_columns++] = value;
+		return true;
+	case LONG_CHARSET:
+		o->seen |= OPTION_CHARSET;
+		o->charset = value;
+		return true;
+	case LONG_DOMAIN:
+		o->seen |= OPTION_DOMAIN;
+		o->domain = value;
+		return true;
+	case LONG_PASSWORDS:
+		o->seen |= OPTION_PASSWORDS;
+		o->passwords = value;
+		return true;
+	case LONG_PASSWORD_COMMAND:
+		o->seen |= OPTION_PASSWORD_COMMAND;
+		o->password_command = value;
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -260,7 +308,8 @@ static void take(struct options *o, int option, const char *value, const char *w
 		missing_value(o, word);
 		break;
 	default:
-		take_flag(o, option);
+		if (!take_text(o, option, value))
+			take_flag(o, option);
 	}
 }
 
@@ -270,7 +319,8 @@ void options_parse(struct options *o, int argc, char **argv)
 
 	*o = (struct options){ .only = -1 };
 	o->accounts = calloc((size_t)argc + 1, sizeof *o->accounts);
-	if (!o->accounts) {
+	o->columns = calloc((size_t)argc + 1, sizeof *o->columns);
+	if (!o->accounts || !o->columns) {
 		wrong(o, "%s", strerror(ENOMEM));
 		return;
 	}
@@ -293,6 +343,8 @@ void options_finish(struct options *o)
 {
 	free(o->accounts);
 	o->accounts = NULL;
+	free(o->columns);
+	o->columns = NULL;
 }
 
 void options_restrict(struct options *o, unsigned takes, const char *command)
@@ -301,10 +353,24 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		unsigned bit;
 		const char *name;
 	} names[] = {
-		{ OPTION_DRY_RUN, "--dry-run" }, { OPTION_DRAIN, "--drain" }, { OPTION_EVERY, "--every" },
-		{ OPTION_JOBS, "--jobs" },	 { OPTION_SHARD, "--shard" }, { OPTION_ONLY, "--only" },
-		{ OPTION_REBUILD, "--rebuild" }, { OPTION_CSV, "--csv" },	  { OPTION_BOM, "--bom" },
-		{ OPTION_HTML, "--html" },	 { OPTION_MERGE, "--merge" },
+		{ OPTION_DRY_RUN, "--dry-run" },
+		{ OPTION_DRAIN, "--drain" },
+		{ OPTION_EVERY, "--every" },
+		{ OPTION_JOBS, "--jobs" },
+		{ OPTION_SHARD, "--shard" },
+		{ OPTION_ONLY, "--only" },
+		{ OPTION_REBUILD, "--rebuild" },
+		{ OPTION_CSV, "--csv" },
+		{ OPTION_BOM, "--bom" },
+		{ OPTION_HTML, "--html" },
+		{ OPTION_MERGE, "--merge" },
+		{ OPTION_REBUILD, "--rebuild" },
+		{ OPTION_COLUMNS, "--columns" },
+		{ OPTION_CHARSET, "--charset" },
+		{ OPTION_DOMAIN, "--domain" },
+		{ OPTION_PASSWORDS, "--passwords" },
+		{ OPTION_PASSWORD_COMMAND, "--password-command" },
+		{ OPTION_UPDATE, "--update" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

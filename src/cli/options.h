@@ -16,10 +16,16 @@ enum {
 	OPTION_SHARD = 1 << 4,
 	OPTION_ONLY = 1 << 5,
 	OPTION_REBUILD = 1 << 6,
-	OPTION_CSV = 1 << 16,
-	OPTION_BOM = 1 << 17,
-	OPTION_HTML = 1 << 18,
-	OPTION_MERGE = 1 << 19,
+	OPTION_COLUMNS = 1 << 7,
+	OPTION_CHARSET = 1 << 8,
+	OPTION_DOMAIN = 1 << 9,
+	OPTION_PASSWORDS = 1 << 10,
+	OPTION_PASSWORD_COMMAND = 1 << 11,
+	OPTION_UPDATE = 1 << 12,
+	OPTION_CSV = 1 << 13,
+	OPTION_BOM = 1 << 14,
+	OPTION_HTML = 1 << 15,
+	OPTION_MERGE = 1 << 16,
 };
 
 struct options {
@@ -27,12 +33,16 @@ struct options {
 	bool quiet, verbose, json, help, version;
 	unsigned seen; /* OPTION_… that were given */
 	int64_t every_s;
-	int jobs;	       /* 0: not given */
-	int shard, shards;     /* 0: not given */
-	int only;	       /* enum glean_side, or -1 */
-	const char *html;      /* --html, or NULL */
-	const char *command;   /* the first word, or NULL */
-	const char **accounts; /* the words after it, each once; belongs to this struct */
+	int jobs;	      /* 0: not given */
+	int shard, shards;    /* 0: not given */
+	int only;	      /* enum glean_side, or -1 */
+	const char *html;     /* --html, or NULL */
+	const char **columns; /* --columns, in their order; belongs to this struct */
+	size_t n_columns;
+	const char *charset, *domain, *passwords, *password_command; /* or NULL */
+	const char *command;					     /* the first word, or NULL */
+	const char *action;    /* of "accounts", the word after it, or NULL */
+	const char **accounts; /* the words after these, each once; belongs to this struct */
 	size_t n_accounts;
 	char error[512]; /* the first thing that is wrong, or "" */
 };

@@ -3,6 +3,7 @@
 #include "config/parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What holds for every account unless it says otherwise. */
@@ -221,8 +222,22 @@ static int make_account(const struct conf_maker *maker, struct glean_account *ac
 	return rc < 0 ? rc : check_old_name(maker, account);
 }
 
+/* One that only is on trial is left out. */
+static bool may_leave_out(const struct conf_maker *maker, const struct conf_section *section)
+{
+	const struct glean_config_trial *trial = maker->trial;
+	size_t n = trial ? strlen(trial->path) : 0;
+
+	if (n == 0 || strncmp(section->where, trial->path, n) != 0 || section->where[n] != ':')
+		return false;
+	if (trial->refused)
+		trial->refused((int)strtol(section->where + n + 1, NULL, 10), maker->err->text, trial->user);
+	return true;
+}
+
 int glean_conf_accounts(const struct conf_maker *maker, struct glean_account **list, size_t *n,
-			const struct conf_section *top, const struct conf_section *accounts)
+			bool has_server[2], const struct conf_section *top,
+			const struct conf_section *accounts)
 {
 	struct defaults defaults = { 0 };
 	size_t count = 0, i = 0;
@@ -230,17 +245,24 @@ int glean_conf_accounts(const struct conf_maker *maker, struct glean_account **l
 
 	if (rc < 0)
 		return rc;
+	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++)
+		has_server[side] = defaults.server[side].address || defaults.server[side].host;
 	for (const struct conf_section *account = accounts; account; account = account->next)
 		count++;
-	if (count == 0)
+	if (count == 0 && !maker->trial)
 		return glean_fail(maker->err, GLEAN_E_CONFIG,
 				  _("%s: there is no account: write account \"taro@example.jp\" { … }"),
 				  top->where);
-	*list = glean_arena_alloc(maker->arena, count * sizeof **list);
+	*list = glean_arena_alloc(maker->arena, (count + 1) * sizeof **list);
 	if (!*list)
 		return glean_fail_memory(maker->err);
-	for (const struct conf_section *account = accounts; rc == 0 && account; account = account->next)
-		rc = make_account(maker, &(*list)[i++], &defaults, account);
+	for (const struct conf_section *account = accounts; rc == 0 && account; account = account->next) {
+		rc = make_account(maker, &(*list)[i], &defaults, account);
+		if (rc == GLEAN_E_CONFIG && may_leave_out(maker, account))
+			rc = 0;
+		else
+			i++;
+	}
 	*n = i;
 	return rc;
 }

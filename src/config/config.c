@@ -10,23 +10,25 @@ struct glean_config {
 	struct glean_account *accounts;
 	size_t n_accounts;
 	enum glean_sandbox sandbox;
+	bool has_server[2]; /* at the top level */
 };
 
 static int fill(struct glean_config *config, const char *path, const char *text, const char *home,
-		struct glean_error *err)
+		struct glean_config_trial *trial, struct glean_error *err)
 {
-	struct conf_maker maker = { .arena = &config->arena, .home = home, .err = err };
+	struct conf_maker maker = { .arena = &config->arena, .home = home, .err = err, .trial = trial };
 	struct conf_section *top, *accounts;
-	int rc = glean_conf_read(&top, &accounts, &config->arena, path, text, home, err);
+	int rc = glean_conf_read(&top, &accounts, &config->arena, path, text, home, trial, err);
 
 	if (rc == 0)
 		rc = glean_conf_sandbox(&maker, &config->sandbox, top);
 	return rc < 0 ? rc
-		      : glean_conf_accounts(&maker, &config->accounts, &config->n_accounts, top, accounts);
+		      : glean_conf_accounts(&maker, &config->accounts, &config->n_accounts,
+					    config->has_server, top, accounts);
 }
 
 static int make(struct glean_config **config, const char *path, const char *text, const char *home,
-		struct glean_error *err)
+		struct glean_config_trial *trial, struct glean_error *err)
 {
 	int rc;
 
@@ -34,7 +36,7 @@ static int make(struct glean_config **config, const char *path, const char *text
 	if (!*config)
 		return glean_fail_memory(err);
 	path = glean_arena_copy(&(*config)->arena, path);
-	rc = path ? fill(*config, path, text, home, err) : glean_fail_memory(err);
+	rc = path ? fill(*config, path, text, home, trial, err) : glean_fail_memory(err);
 	if (rc < 0) {
 		glean_config_free(*config);
 		*config = NULL;
@@ -45,13 +47,27 @@ static int make(struct glean_config **config, const char *path, const char *text
 int glean_config_load(struct glean_config **config, const char *path, const char *home,
 		      struct glean_error *err)
 {
-	return make(config, path, NULL, home, err);
+	return make(config, path, NULL, home, NULL, err);
 }
 
 int glean_config_parse(struct glean_config **config, const char *text, const char *origin, const char *home,
 		       struct glean_error *err)
 {
-	return make(config, origin, text, home, err);
+	return make(config, origin, text, home, NULL, err);
+}
+
+int glean_config_try(struct glean_config **config, const char *path, const char *home,
+		     struct glean_config_trial *trial, struct glean_error *err)
+{
+	struct glean_error unheard;
+
+	trial->included = false;
+	return make(config, path, NULL, home, trial, err ? err : &unheard);
+}
+
+bool glean_config_has_server(const struct glean_config *config, enum glean_side side)
+{
+	return config->has_server[side];
 }
 
 void glean_config_free(struct glean_config *config)

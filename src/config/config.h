@@ -20,6 +20,33 @@ int glean_secret_get(struct glean_buf *secret, const struct glean_account *accou
 		     const struct glean_callbacks *ask, const struct glean_context *context,
 		     struct glean_error *err);
 
+/*
+ * One file of a configuration as it would be: TEXT in the place of the file
+ * PATH, where it is included or, when no include leads there, at the end.
+ */
+struct glean_config_trial {
+	const char *path; /* without links in its folder's name when it is not there yet */
+	const char *text;
+	bool included; /* result: an include leads there */
+	/* Of accounts of TEXT that make no sense, which are left out; LINE: where each begins. */
+	void (*refused)(int line, const char *reason, void *user);
+	void *user;
+};
+
+/*
+ * As glean_config_load(), on trial; that there be no account is no failure
+ * here. Passwords in TEXT count as private.
+ */
+int glean_config_try(struct glean_config **config, const char *path, const char *home,
+		     struct glean_config_trial *trial, struct glean_error *err);
+
+/* The top level alone says where the server of SIDE is. */
+bool glean_config_has_server(const struct glean_config *config, enum glean_side side);
+
+/* TEXT is an IP address, or a host name, as the configuration takes it. */
+bool glean_config_is_address(const char *text);
+bool glean_config_is_host(const char *text);
+
 /* "14d", "10m", "90s", "2h", "1w" or a bare number of seconds. False: not a duration, or not below 100 years. */
 bool glean_duration_parse(int64_t *seconds, const char *text);
 

@@ -90,6 +90,18 @@ int glean_conf_host(const struct conf_maker *maker, const char **host, const str
 	return 0;
 }
 
+bool glean_config_is_address(const char *text)
+{
+	char canonical[64];
+
+	return glean_conf_is_address(text, canonical);
+}
+
+bool glean_config_is_host(const char *text)
+{
+	return !glean_config_is_address(text) && is_host(text);
+}
+
 static size_t length_without_dot(const char *host)
 {
 	size_t length = strlen(host);

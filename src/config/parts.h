@@ -14,6 +14,9 @@
 /* Sessions at one server; beyond this it is a slip of the finger. */
 #define CONF_CONNECTIONS_MAX 1000
 
+/* Logins refused in a row; an address from which more come is locked out anywhere. */
+#define CONF_REFUSALS_MAX 1000
+
 /* Days on which a quiet mailbox is to be seen: ten years. */
 #define CONF_DAYS_MAX 3650
 
@@ -54,6 +57,7 @@ enum conf_server_key {
 	CONF_SESSION_TIMEOUT,
 	CONF_PIPELINE,
 	CONF_MAX_CONNECTIONS,
+	CONF_MAX_REFUSALS,
 	CONF_N_SERVER_KEYS,
 };
 
@@ -122,10 +126,11 @@ int glean_conf_prepare(struct glean_buf *out, struct conf_secrets *secrets, cons
 /*
  * Read TEXT (NULL: the file PATH) and what it includes into TOP, the section
  * that holds everything; *ACCOUNTS is the first account, in the order they
- * stand. All of it belongs to ARENA.
+ * stand. All of it belongs to ARENA. TRIAL may be NULL.
  */
 int glean_conf_read(struct conf_section **top, struct conf_section **accounts, struct glean_arena *arena,
-		    const char *path, const char *text, const char *home, struct glean_error *err);
+		    const char *path, const char *text, const char *home, struct glean_config_trial *trial,
+		    struct glean_error *err);
 
 /* ---- understanding it ---- */
 
@@ -133,6 +138,7 @@ struct conf_maker {
 	struct glean_arena *arena;
 	const char *home; /* or NULL */
 	struct glean_error *err;
+	const struct glean_config_trial *trial; /* or NULL */
 };
 
 void glean_conf_server_defaults(struct glean_server *server);
@@ -148,9 +154,10 @@ int glean_conf_quiet_apply(const struct conf_maker *maker, struct glean_quiet_ru
 int glean_conf_sandbox(const struct conf_maker *maker, enum glean_sandbox *sandbox,
 		       const struct conf_section *top);
 
-/* All accounts of TOP and ACCOUNTS; *LIST belongs to the arena. */
+/* All accounts of TOP and ACCOUNTS; *LIST belongs to the arena. HAS_SERVER: the top level names it. */
 int glean_conf_accounts(const struct conf_maker *maker, struct glean_account **list, size_t *n,
-			const struct conf_section *top, const struct conf_section *accounts);
+			bool has_server[2], const struct conf_section *top,
+			const struct conf_section *accounts);
 
 /* ---- single values; each returns 0 or GLEAN_E_CONFIG with the sentence ---- */
 

@@ -11,11 +11,14 @@
  */
 #include "config/read.h"
 
+#include <fnmatch.h>
 #include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static pthread_mutex_t one_parse = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct conf_reader *reader;
@@ -57,6 +60,7 @@ static const cfg_opt_t server_options[] = {
 	[CONF_SESSION_TIMEOUT] = KEY("session-timeout"),
 	[CONF_PIPELINE] = KEY("pipeline"),
 	[CONF_MAX_CONNECTIONS] = KEY("max-connections"),
+	[CONF_MAX_REFUSALS] = KEY("max-refusals"),
 	[CONF_N_SERVER_KEYS] = BEGIN_OPTION,
 	CFG_END(),
 };
@@ -247,12 +251,38 @@ static int parse_text(cfg_t *cfg, const struct conf_file *file, const char *text
 	return reader->rc;
 }
 
+/* PATH is the file that is on trial, by whatever name. */
+static bool is_on_trial(const char *path)
+{
+	struct stat there, here;
+
+	if (!reader->trial)
+		return false;
+	if (strcmp(path, reader->trial->path) == 0)
+		return true;
+	return stat(reader->trial->path, &there) == 0 && stat(path, &here) == 0 &&
+	       there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
+static int parse_trial(cfg_t *cfg)
+{
+	struct conf_file file = { .path = reader->trial->path };
+
+	return parse_text(cfg, &file, reader->trial->text, strlen(reader->trial->text));
+}
+
 /* Without passwords, a file may be read by everybody; with one, the first refusal holds. */
 static int parse_file(cfg_t *cfg, const char *path)
 {
 	struct conf_file file = { .path = path };
 	struct glean_buf text = { 0 };
-	int rc = glean_read_file(&text, path, GLEAN_CONFIG_FILE_MAX, true, &file.not_private);
+	int rc;
+
+	if (is_on_trial(path)) {
+		reader->trial->included = true;
+		return parse_trial(cfg);
+	}
+	rc = glean_read_file(&text, path, GLEAN_CONFIG_FILE_MAX, true, &file.not_private);
 
 	if (rc == GLEAN_E_IO) {
 		if (reader->err)
@@ -314,6 +344,17 @@ static int complete_pattern(char **full, const char *pattern, const char *where)
 	return *full ? 0 : glean_fail_memory(reader->err);
 }
 
+/* It would be among those found, were it there. */
+static bool would_be_found(const char *pattern, const char *where)
+{
+	char *full;
+
+	if (!reader->trial || reader->trial->included || access(reader->trial->path, F_OK) == 0)
+		return false;
+	return complete_pattern(&full, pattern, where) == 0 &&
+	       fnmatch(full, reader->trial->path, FNM_PATHNAME | FNM_PERIOD) == 0;
+}
+
 /* A pattern may match nothing; a plain name must be there, and so must a folder, which may hide accounts. */
 static int find_files(glob_t *found, const char *pattern, const char *where)
 {
@@ -325,6 +366,8 @@ static int find_files(glob_t *found, const char *pattern, const char *where)
 	rc = glob(full, GLOB_ERR, NULL, found);
 	if (rc == GLOB_NOSPACE)
 		return glean_fail_memory(reader->err);
+	if (rc == GLOB_ABORTED && would_be_found(pattern, where))
+		return 0; /* nor is its folder there */
 	if (rc == GLOB_ABORTED || (rc == GLOB_NOMATCH && !strpbrk(pattern, "*?[")))
 		return glean_fail(reader->err, GLEAN_E_CONFIG,
 				  _("%s: include: %s cannot be read or is not there"), where, full);
@@ -349,6 +392,10 @@ static int include_pattern(cfg_t *cfg, const char *pattern, const char *where)
 		char *path = glean_arena_copy(reader->arena, found.gl_pathv[i]);
 
 		rc = path ? parse_file(cfg, path) : glean_fail_memory(reader->err);
+	}
+	if (rc == 0 && would_be_found(pattern, where)) {
+		reader->trial->included = true;
+		rc = parse_trial(cfg);
 	}
 	reader->depth--;
 	globfree(&found);
@@ -457,6 +504,8 @@ static int read_all(struct conf_section **top, struct conf_section **accounts, c
 		else
 			parse_file(cfg, path);
 	}
+	if (reader->rc == 0 && reader->trial && !reader->trial->included)
+		parse_trial(cfg);
 	rc = reader->rc;
 	if (rc == 0)
 		rc = take_section(top, cfg);
@@ -474,9 +523,12 @@ struct conf_reader *glean_conf_reader(void)
 }
 
 int glean_conf_read(struct conf_section **top, struct conf_section **accounts, struct glean_arena *arena,
-		    const char *path, const char *text, const char *home, struct glean_error *err)
+		    const char *path, const char *text, const char *home, struct glean_config_trial *trial,
+		    struct glean_error *err)
 {
-	struct conf_reader own = { .arena = arena, .home = home, .err = err, .secrets = { .arena = arena } };
+	struct conf_reader own = {
+		.arena = arena, .home = home, .err = err, .secrets = { .arena = arena }, .trial = trial
+	};
 	int rc;
 
 	*accounts = NULL;

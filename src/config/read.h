@@ -21,6 +21,7 @@ struct conf_reader {
 	int rc;			      /* of the first failure, which err describes */
 	struct glean_error *err;
 	struct conf_secrets secrets;
+	struct glean_config_trial *trial; /* or NULL */
 };
 
 /* The parse that this thread is in. */

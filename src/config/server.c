@@ -185,6 +185,12 @@ static int set_max_connections(const struct conf_maker *maker, struct glean_serv
 	return glean_conf_number(maker, &server->max_connections, value, 1, CONF_CONNECTIONS_MAX);
 }
 
+static int set_max_refusals(const struct conf_maker *maker, struct glean_server *server,
+			    const struct conf_value *value)
+{
+	return glean_conf_number(maker, &server->max_refusals, value, 0, CONF_REFUSALS_MAX);
+}
+
 static set_fn *const setters[CONF_N_SERVER_KEYS] = {
 	[CONF_ADDRESS] = set_address,
 	[CONF_HOST] = set_host,
@@ -206,6 +212,7 @@ static set_fn *const setters[CONF_N_SERVER_KEYS] = {
 	[CONF_SESSION_TIMEOUT] = set_session_timeout,
 	[CONF_PIPELINE] = set_pipeline,
 	[CONF_MAX_CONNECTIONS] = set_max_connections,
+	[CONF_MAX_REFUSALS] = set_max_refusals,
 };
 
 void glean_conf_server_defaults(struct glean_server *server)
@@ -219,6 +226,7 @@ void glean_conf_server_defaults(struct glean_server *server)
 		.session_timeout_s = 4 * 3600,
 		.pipeline = GLEAN_AUTO,
 		.max_connections = 4,
+		.max_refusals = 5,
 	};
 }
 

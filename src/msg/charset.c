@@ -151,25 +151,26 @@ int glean_charset_iconv(struct glean_buf *out, iconv_t cd, const char *data, siz
 {
 	char *from = (char *)(uintptr_t)data;
 	char room[1024];
+	int failed = 0;
 
-	while (size > 0) {
+	while (size > 0 && failed == 0) {
 		char *to = room;
 		size_t left = sizeof room;
 		size_t rc = iconv(cd, &from, &size, &to, &left);
 		int saved = errno;
 
-		if (glean_buf_add(out, room, sizeof room - left) < 0)
-			return GLEAN_E_IO;
+		failed = glean_buf_add(out, room, sizeof room - left);
 		if (rc == (size_t)-1 && (saved != E2BIG || left == sizeof room) && size > 0) {
 			size_t skipped = size < unit ? size : unit;
 
-			if (glean_buf_add(out, replacement, 3) < 0)
-				return GLEAN_E_IO;
+			failed = failed < 0 ? failed : glean_buf_add(out, replacement, 3);
 			from += skipped;
 			size -= skipped;
 		}
 	}
-	return flush(out, cd);
+	/* Lists of accounts come this way, with passwords in them. */
+	glean_wipe(room, sizeof room);
+	return failed < 0 ? failed : flush(out, cd);
 }
 
 static const char *codec_of(const char *charset)
@@ -185,6 +186,12 @@ static bool is_jis(const char *charset)
 	return strncasecmp(charset, "iso-2022-jp", 11) == 0 || strcasecmp(charset, "csiso2022jp") == 0 ||
 	       strcasecmp(charset, "jis") == 0 || strncasecmp(charset, "cp5022", 6) == 0 ||
 	       strncasecmp(charset, "x-iso-2022-jp", 13) == 0;
+}
+
+bool glean_charset_known(const char *charset)
+{
+	return is_jis(charset) || codec_of(charset) || strcasecmp(charset, "utf-8") == 0 ||
+	       strcasecmp(charset, "utf8") == 0 || strcasecmp(charset, "us-ascii") == 0;
 }
 
 int glean_charset_convert(struct glean_buf *out, const char *charset, const char *data, size_t size)

@@ -175,6 +175,7 @@ int glean_charset_jis(struct glean_buf *out, const char *data, size_t size)
 	for (size_t i = 0; i < size && jis.rc == 0;)
 		i += take(&jis, data + i, size - i);
 	flush(&jis);
+	glean_wipe(jis.wait, sizeof jis.wait);
 	for (int i = 0; i < N_CODECS; i++)
 		if (jis.opened[i] && jis.cd[i] != (iconv_t)-1)
 			iconv_close(jis.cd[i]);

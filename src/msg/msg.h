@@ -96,6 +96,9 @@ void glean_decode_field(char *dst, size_t dst_size, const char *raw, size_t size
  */
 int glean_charset_convert(struct glean_buf *out, const char *charset, const char *data, size_t size);
 
+/* glean_charset_convert() reads CHARSET as what its name says. */
+bool glean_charset_known(const char *charset);
+
 /*
  * An RFC 5322 date as Unix time; 0: unreadable or out of range 1970…9999. Obsolete forms are read too,
  * and so are "GMT+0900", ctime's order, a missing zone (as UTC) and a missing time (as midnight).

@@ -247,9 +247,11 @@ static int work(struct account_run *account, struct glean_error *err)
 	return rc;
 }
 
-int account_sync(struct run *run, const struct glean_account *account, struct glean_error *err)
+int account_sync(struct run *run, struct glean_pool *pool, const struct glean_account *account,
+		 struct glean_error *err)
 {
 	struct account_run work_on = { .run = run,
+				       .pool = pool,
 				       .account = account,
 				       .lock = PTHREAD_MUTEX_INITIALIZER,
 				       .progressed = PTHREAD_COND_INITIALIZER };

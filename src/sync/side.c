@@ -51,6 +51,22 @@ static int refuse_in_pause(const struct side_run *side, struct glean_error *err)
 			  (long long)refusals.count, until);
 }
 
+/* With a secret that is at hand: what others are waiting for is then up to the server alone. */
+static int open_session(struct session *session, const struct glean_buf *secret, struct glean_error *err)
+{
+	struct side_run *side = session->side;
+	const struct glean_account *account = side->account->account;
+	int rc = glean_pool_admit(side->account->pool, account, side->side, err);
+
+	side->not_tried = rc < 0;
+	if (rc < 0)
+		return rc;
+	rc = glean_pop3_open(&session->pop3, session->server, secret->data, secret->size, &side->context,
+			     err);
+	glean_pool_tell(side->account->pool, account, side->side, rc);
+	return rc;
+}
+
 static int log_in(struct session *session, struct glean_error *err)
 {
 	struct side_run *side = session->side;
@@ -59,6 +75,7 @@ static int log_in(struct session *session, struct glean_error *err)
 	bool record = !dry_run(side);
 	int rc = record && !run->options->insist ? refuse_in_pause(side, err) : 0;
 
+	side->not_tried = rc < 0;
 	if (rc < 0)
 		return rc;
 	/* One at a time: it may ask a person, or a password store that does. */
@@ -67,8 +84,7 @@ static int log_in(struct session *session, struct glean_error *err)
 			      err);
 	pthread_mutex_unlock(&run->secret_lock);
 	if (rc == 0)
-		rc = glean_pop3_open(&session->pop3, session->server, secret.data, secret.size,
-				     &side->context, err);
+		rc = open_session(session, &secret, err);
 	glean_buf_free(&secret);
 	if (record && rc == GLEAN_E_LOGIN)
 		glean_store_login(side->account->store, side->side, true, run_now(run), NULL);
@@ -500,6 +516,7 @@ void side_sync(struct side_run *side)
 	side->error = err;
 	side->error.status = rc;
 	event.error = rc < 0 ? &side->error : NULL;
+	event.not_tried = side->not_tried;
 	run_event(side->account->run, &event);
 	session_finish(&session);
 	side_set_progress(side, SIDE_ENDED);

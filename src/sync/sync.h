@@ -8,6 +8,7 @@
 #include <mailglean/sync.h>
 
 #include "net/net.h"
+#include "pool/pool.h"
 #include "pop3/pop3.h"
 #include "store/store.h"
 #include "sync/plan.h"
@@ -39,6 +40,7 @@ struct side_run {
 	struct glean_context context;
 	struct glean_counts counts;
 	struct glean_error error; /* status 0: all well */
+	bool not_tried;		  /* the login; error says why */
 	/* Under account->lock: */
 	enum side_progress progress;
 	bool listed;		/* in this run */
@@ -48,6 +50,7 @@ struct side_run {
 /* One account in one run. */
 struct account_run {
 	struct run *run;
+	struct glean_pool *pool;
 	const struct glean_account *account;
 	struct glean_context context; /* of what concerns both sides */
 	struct glean_store *store;    /* NULL only in a dry run of an account never synced */
@@ -117,6 +120,7 @@ int side_guard(struct side_run *side, struct glean_pop3 *pop3, bool compare, cha
 /* ---- one account (account.c) ---- */
 
 /* Both sides at once, hooks, and the account's event. Returns its gravest status; ERR as glean_sync(). */
-int account_sync(struct run *run, const struct glean_account *account, struct glean_error *err);
+int account_sync(struct run *run, struct glean_pool *pool, const struct glean_account *account,
+		 struct glean_error *err);
 
 #endif

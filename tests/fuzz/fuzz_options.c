@@ -27,6 +27,10 @@ static void check_taken(const struct options *o, char *const *words, int n)
 	CHECK(!(o->seen & OPTION_SHARD) == !o->shards && o->shard >= 0 && o->shard <= o->shards);
 	CHECK(!o->command || is_word(words, n, o->command));
 	CHECK(!o->config || is_word(words, n, o->config));
+	CHECK(!o->action || (is_word(words, n, o->action) && strcmp(o->command, "accounts") == 0));
+	CHECK(!(o->seen & OPTION_COLUMNS) == !o->n_columns);
+	for (size_t i = 0; i < o->n_columns; i++)
+		CHECK(is_word(words, n, o->columns[i]));
 	CHECK(o->n_accounts == 0 || o->command);
 	for (size_t i = 0; i < o->n_accounts; i++) {
 		CHECK(is_word(words, n, o->accounts[i]));

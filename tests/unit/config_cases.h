@@ -154,6 +154,7 @@ static const struct refused refused_values[] = {
 	{ "pipeline = yes", "conf:2: pipeline must be one of auto, on, off, not 'yes'" },
 	{ "max-connections = 0", "conf:2: max-connections must be a number from 1 to 1000, not '0'" },
 	{ "max-connections = 1001", "conf:2: max-connections must be a number from 1 to 1000, not '1001'" },
+	{ "max-refusals = 1001", "conf:2: max-refusals must be a number from 0 to 1000, not '1001'" },
 };
 
 #define WANTS_UTF8 "an account's name must be UTF-8 without control characters, not "

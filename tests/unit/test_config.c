@@ -3,6 +3,7 @@
 #include "config_help.h"
 #include "config_files.h"
 #include "config_secret.h"
+#include "config_trial.h"
 #include "config_values.h"
 
 #include <pthread.h>
@@ -128,6 +129,7 @@ static void what_is_not_written_has_its_default(void **state)
 		assert_int_equal(server->session_timeout_s, 4 * 3600);
 		assert_int_equal(server->pipeline, GLEAN_AUTO);
 		assert_int_equal(server->max_connections, 4);
+		assert_int_equal(server->max_refusals, 5);
 		assert_int_equal(server->n_pins, 0);
 		assert_null(server->tls_name);
 		assert_null(server->ca_file);
@@ -153,7 +155,7 @@ static void every_server_key_is_understood(void **state)
 				 "tls-legacy = yes user = 'a b' password = \"p\" token-command = \"t\" auth "
 				 "= scram-sha-1 delete = 7d\n"
 				 "connect-timeout = 5 timeout = 10m session-timeout = 1h pipeline = off "
-				 "max-connections = 9 } }\n");
+				 "max-connections = 9 max-refusals = 0 } }\n");
 	const struct glean_server *new = &glean_config_account(config, 0)->server[GLEAN_NEW];
 	char cwd[4096], expected[4200];
 
@@ -181,6 +183,7 @@ static void every_server_key_is_understood(void **state)
 	assert_int_equal(new->session_timeout_s, 3600);
 	assert_int_equal(new->pipeline, GLEAN_OFF);
 	assert_int_equal(new->max_connections, 9);
+	assert_int_equal(new->max_refusals, 0);
 	glean_config_free(config);
 }
 
@@ -592,6 +595,10 @@ int main(void)
 		cmocka_unit_test(an_address_beside_the_old_name_is_enough),
 		cmocka_unit_test(no_error_shows_a_password),
 		IN_FOLDER(included_files_are_read_where_they_are_named),
+		IN_FOLDER(a_file_that_is_not_there_yet_is_tried_where_it_would_be_included),
+		IN_FOLDER(a_file_that_is_there_is_tried_with_its_new_text),
+		IN_FOLDER(what_is_wrong_with_it_is_an_error_or_left_out),
+		cmocka_unit_test(the_top_level_may_say_where_a_server_is),
 		IN_FOLDER(a_folder_named_like_a_pattern_is_no_pattern),
 		IN_FOLDER(a_file_in_the_home_directory_can_be_included),
 		IN_FOLDER(an_error_in_an_included_file_names_that_file),

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Many accounts: some at once, never more sessions to a server than it is to bear. */
-#include "sync/sync.h"
+/* Many accounts: some at once, within what their servers bear, and no further where logins are refused. */
+#include "pool/pool.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <mailglean/mailglean.h>
 
 #define JOBS_DEFAULT 4
 
@@ -13,7 +12,11 @@
 struct slot {
 	const struct glean_server *server;
 	int busy;
-	int most; /* the smallest max_connections that an account names for it */
+	int most;			     /* the smallest max_connections that an account names for it */
+	int most_refusals;		     /* the smallest max_refusals, 0: none */
+	int refusals;			     /* in a row */
+	int undecided;			     /* logins under way */
+	const struct glean_account *refused; /* the last one */
 };
 
 struct task {
@@ -22,14 +25,18 @@ struct task {
 	bool taken;
 };
 
-struct pool {
-	struct run run;
+struct glean_pool {
+	const struct glean_pool_options *options;
+	int (*work)(struct glean_pool *pool, const struct glean_account *account, void *user,
+		    struct glean_error *err);
+	void *user;
 	struct task *tasks;
 	size_t count;
 	struct slot *slots;
 	size_t n_slots;
 	pthread_mutex_t lock;
 	pthread_cond_t freed;
+	pthread_cond_t decided; /* a login succeeded or failed */
 	int worst;
 	struct glean_error error;
 };
@@ -46,7 +53,7 @@ static uint64_t stable_hash(const char *name)
 	return hash;
 }
 
-static bool in_shard(const struct glean_sync_options *options, const char *name)
+static bool in_shard(const struct glean_pool_options *options, const char *name)
 {
 	return options->shards <= 0 ||
 	       stable_hash(name) % (uint64_t)options->shards == (uint64_t)(options->shard - 1);
@@ -57,7 +64,14 @@ static bool same_string(const char *a, const char *b)
 	return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
-static struct slot *find_slot(struct pool *pool, const struct glean_server *server)
+static void limit_refusals(struct slot *slot, const struct glean_server *server)
+{
+	if (server->max_refusals > 0 &&
+	    (slot->most_refusals == 0 || server->max_refusals < slot->most_refusals))
+		slot->most_refusals = server->max_refusals;
+}
+
+static struct slot *find_slot(struct glean_pool *pool, const struct glean_server *server)
 {
 	struct slot *slot;
 
@@ -69,19 +83,21 @@ static struct slot *find_slot(struct pool *pool, const struct glean_server *serv
 			slot = &pool->slots[i];
 			if (server->max_connections < slot->most)
 				slot->most = server->max_connections;
+			limit_refusals(slot, server);
 			return slot;
 		}
 	}
 	slot = &pool->slots[pool->n_slots++];
 	slot->server = server;
 	slot->most = server->max_connections;
+	limit_refusals(slot, server);
 	return slot;
 }
 
-static void add_task(struct pool *pool, const struct glean_account *account)
+static void add_task(struct glean_pool *pool, const struct glean_account *account)
 {
 	struct task *task = &pool->tasks[pool->count++];
-	int only = pool->run.options->only;
+	int only = pool->options->only;
 
 	task->account = account;
 	for (int i = 0; i < 2; i++)
@@ -89,9 +105,9 @@ static void add_task(struct pool *pool, const struct glean_account *account)
 			task->slot[i] = find_slot(pool, &account->server[i]);
 }
 
-static int add_named(struct pool *pool, const struct glean_config *config, struct glean_error *err)
+static int add_named(struct glean_pool *pool, const struct glean_config *config, struct glean_error *err)
 {
-	const struct glean_sync_options *options = pool->run.options;
+	const struct glean_pool_options *options = pool->options;
 
 	for (size_t i = 0; i < options->n_accounts; i++) {
 		const struct glean_account *account = glean_config_find(config, options->accounts[i]);
@@ -108,22 +124,22 @@ static int add_named(struct pool *pool, const struct glean_config *config, struc
 	return 0;
 }
 
-static int add_tasks(struct pool *pool, const struct glean_config *config, struct glean_error *err)
+static int add_tasks(struct glean_pool *pool, const struct glean_config *config, struct glean_error *err)
 {
 	size_t n = glean_config_count(config);
 
-	if (pool->run.options->shards > 0 &&
-	    (pool->run.options->shard < 1 || pool->run.options->shard > pool->run.options->shards))
-		return glean_fail(err, GLEAN_E_USAGE, _("there is no shard %d of %d"),
-				  pool->run.options->shard, pool->run.options->shards);
+	if (pool->options->shards > 0 &&
+	    (pool->options->shard < 1 || pool->options->shard > pool->options->shards))
+		return glean_fail(err, GLEAN_E_USAGE, _("there is no shard %d of %d"), pool->options->shard,
+				  pool->options->shards);
 	pool->tasks = calloc(n ? n : 1, sizeof *pool->tasks);
 	pool->slots = calloc(n ? 2 * n : 1, sizeof *pool->slots);
 	if (!pool->tasks || !pool->slots)
 		return glean_fail_memory(err);
-	if (pool->run.options->accounts)
+	if (pool->options->accounts)
 		return add_named(pool, config, err);
 	for (size_t i = 0; i < n; i++)
-		if (in_shard(pool->run.options, glean_config_account(config, i)->name))
+		if (in_shard(pool->options, glean_config_account(config, i)->name))
 			add_task(pool, glean_config_account(config, i));
 	return 0;
 }
@@ -159,7 +175,7 @@ static void free_slots(struct task *task)
 }
 
 /* The next account that may begin, waiting for one if need be; NULL: all are begun. POOL is locked. */
-static struct task *next_task(struct pool *pool)
+static struct task *next_task(struct glean_pool *pool)
 {
 	for (;;) {
 		bool left = false;
@@ -177,7 +193,7 @@ static struct task *next_task(struct pool *pool)
 	}
 }
 
-static void note_result(struct pool *pool, int rc, const struct glean_error *err)
+static void note_result(struct glean_pool *pool, int rc, const struct glean_error *err)
 {
 	if (rc < 0 && (pool->worst == 0 || glean_status_worse(rc, pool->worst) != pool->worst)) {
 		pool->worst = rc;
@@ -187,7 +203,7 @@ static void note_result(struct pool *pool, int rc, const struct glean_error *err
 
 static void *worker(void *arg)
 {
-	struct pool *pool = arg;
+	struct glean_pool *pool = arg;
 	struct task *task;
 
 	pthread_mutex_lock(&pool->lock);
@@ -196,10 +212,7 @@ static void *worker(void *arg)
 		int rc;
 
 		pthread_mutex_unlock(&pool->lock);
-		if (run_cancelled(&pool->run))
-			rc = glean_fail(&err, GLEAN_E_TEMP, "%s", _("interrupted"));
-		else
-			rc = account_sync(&pool->run, task->account, &err);
+		rc = pool->work(pool, task->account, pool->user, &err);
 		pthread_mutex_lock(&pool->lock);
 		if (rc < 0)
 			glean_error_prefix(&err, "%s", task->account->name);
@@ -212,9 +225,9 @@ static void *worker(void *arg)
 }
 
 /* The caller's thread works too, so one that cannot be started only makes it slower. */
-static void run_workers(struct pool *pool)
+static void run_workers(struct glean_pool *pool)
 {
-	size_t wanted = pool->run.options->jobs > 0 ? (size_t)pool->run.options->jobs : JOBS_DEFAULT;
+	size_t wanted = pool->options->jobs > 0 ? (size_t)pool->options->jobs : JOBS_DEFAULT;
 	pthread_t *threads;
 	size_t started = 0;
 
@@ -229,18 +242,18 @@ static void run_workers(struct pool *pool)
 	free(threads);
 }
 
-int glean_sync(const struct glean_config *config, const struct glean_sync_options *options,
-	       const struct glean_callbacks *callbacks, struct glean_error *err)
+int glean_pool_run(const struct glean_config *config, const struct glean_pool_options *options,
+		   int (*work)(struct glean_pool *pool, const struct glean_account *account, void *user,
+			       struct glean_error *err),
+		   void *user, struct glean_error *err)
 {
-	static const struct glean_sync_options all = { .only = -1 };
-	static const struct glean_callbacks silent = { 0 };
-	struct pool pool = {
-		.run = { .options = options ? options : &all,
-			 .callbacks = callbacks ? callbacks : &silent,
-			 .event_lock = PTHREAD_MUTEX_INITIALIZER,
-			 .secret_lock = PTHREAD_MUTEX_INITIALIZER },
+	struct glean_pool pool = {
+		.options = options,
+		.work = work,
+		.user = user,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.freed = PTHREAD_COND_INITIALIZER,
+		.decided = PTHREAD_COND_INITIALIZER,
 	};
 	int rc = add_tasks(&pool, config, err);
 
@@ -255,19 +268,57 @@ int glean_sync(const struct glean_config *config, const struct glean_sync_option
 	return rc;
 }
 
-static const char *const finding_names[] = {
-	[GLEAN_FINDING_MISSING] = "missing",	 [GLEAN_FINDING_ALTERED] = "altered",
-	[GLEAN_FINDING_REMOVED] = "removed",	 [GLEAN_FINDING_VANISHED] = "vanished",
-	[GLEAN_FINDING_SET_ASIDE] = "set-aside", [GLEAN_FINDING_VARIANT] = "variant",
-	[GLEAN_FINDING_RETURNED] = "returned",	 [GLEAN_FINDING_UNCONFIRMED] = "unconfirmed",
-};
+/* ---- logins that are refused ---- */
 
-const char *glean_finding_name(enum glean_finding finding)
+static struct slot *slot_of(struct glean_pool *pool, const struct glean_account *account,
+			    enum glean_side side)
 {
-	return finding_names[finding];
+	size_t i = 0;
+
+	while (pool->tasks[i].account != account)
+		i++;
+	return pool->tasks[i].slot[side];
 }
 
-const char *glean_version(void)
+int glean_pool_admit(struct glean_pool *pool, const struct glean_account *account, enum glean_side side,
+		     struct glean_error *err)
 {
-	return GLEAN_VERSION;
+	const struct glean_server *server = &account->server[side];
+	struct slot *slot;
+	bool admitted;
+
+	pthread_mutex_lock(&pool->lock);
+	slot = slot_of(pool, account, side);
+	/* Those under way end by themselves: their time is limited, and they are cancelled with this one. */
+	while (slot->most_refusals > 0 && slot->refusals < slot->most_refusals &&
+	       slot->refusals + slot->undecided >= slot->most_refusals)
+		pthread_cond_wait(&pool->decided, &pool->lock);
+	admitted = slot->most_refusals == 0 || slot->refusals < slot->most_refusals;
+	slot->undecided += admitted;
+	pthread_mutex_unlock(&pool->lock);
+	if (admitted)
+		return 0;
+	return glean_fail(err, GLEAN_E_TEMP,
+			  _("not tried: %d logins in a row were refused at %s, and more might have it lock "
+			    "this address out; see max-refusals"),
+			  slot->most_refusals, server->address ? server->address : server->host);
+}
+
+void glean_pool_tell(struct glean_pool *pool, const struct glean_account *account, enum glean_side side,
+		     int status)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&pool->lock);
+	slot = slot_of(pool, account, side);
+	slot->undecided--;
+	if (status == 0) {
+		slot->refusals = 0;
+		slot->refused = NULL;
+	} else if (status == GLEAN_E_LOGIN && slot->refused != account) {
+		slot->refusals++;
+		slot->refused = account;
+	}
+	pthread_cond_broadcast(&pool->decided);
+	pthread_mutex_unlock(&pool->lock);
 }
