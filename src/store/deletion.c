@@ -233,7 +233,9 @@ int glean_store_was_listed(struct glean_store *store, enum glean_side side, bool
 static int set_guard(struct glean_store *store, const char *reason, struct glean_error *err)
 {
 	static const char same[] =
-		"SELECT 1 WHERE coalesce((SELECT value FROM meta WHERE key = 'guard'), '') = ?1";
+		"SELECT 1 WHERE coalesce((SELECT value FROM meta WHERE key = 'guard'), '') = ?1"
+		" AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'guard-due')";
+	static const char done[] = "DELETE FROM meta WHERE key = 'guard-due'";
 	static const char set[] = "INSERT OR REPLACE INTO meta (key, value) VALUES ('guard', ?1)";
 	int64_t unchanged;
 	int rc = glean_sql_number(store, &unchanged, err, same, "t", reason);
@@ -244,6 +246,8 @@ static int set_guard(struct glean_store *store, const char *reason, struct glean
 	if (rc < 0)
 		return rc;
 	rc = glean_sql_run(store, NULL, err, set, "t", reason);
+	if (rc == 0)
+		rc = glean_sql_run(store, NULL, err, done, "");
 	return glean_ledger_end(store, rc, err);
 }
 
@@ -261,7 +265,8 @@ int glean_store_guard(struct glean_store *store, const char *reason, struct glea
 
 int glean_store_guarded(struct glean_store *store, bool *guarded, struct glean_error *err)
 {
-	static const char sql[] = "SELECT value <> '' FROM meta WHERE key = 'guard'";
+	static const char sql[] =
+		"SELECT 1 FROM meta WHERE (key = 'guard' AND value <> '') OR key = 'guard-due' LIMIT 1";
 	int64_t yes = 0;
 	int rc = glean_ledger_lock(store, _("it could not be read"), err);
 

@@ -364,6 +364,9 @@ static int record_all(struct view *view)
 		"INSERT INTO side (side, listing, listed_s, listed, unknown, checked_listing)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, 0) ON CONFLICT (side) DO UPDATE SET"
 		" listing = ?2, listed_s = ?3, listed = ?4, unknown = ?5";
+	/* A run that is killed before the guard is asked leaves that to the next one. */
+	static const char due[] = "INSERT OR REPLACE INTO meta (key, value) VALUES ('guard-due', '1')";
+	bool fresh = false;
 	int rc = glean_ledger_begin(view->store, view->err);
 
 	if (rc < 0)
@@ -375,7 +378,10 @@ static int record_all(struct view *view)
 	for (size_t i = 0; i < view->count && rc == 0; i++) {
 		if (view->seen[i].fresh)
 			rc = record_new(view, &view->seen[i]);
+		fresh |= view->seen[i].fresh;
 	}
+	if (rc == 0 && fresh && view->side == GLEAN_OLD)
+		rc = glean_sql_run(view->store, NULL, view->err, due, "");
 	if (rc == 0)
 		rc = glean_sql_run(view->store, NULL, view->err, side, "iiiii", SQL_INT(view->side),
 				   view->recalled->listing, view->now_s, SQL_INT(view->count),

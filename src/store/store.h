@@ -206,7 +206,7 @@ int glean_store_was_listed(struct glean_store *store, enum glean_side side, bool
 /* Why nothing is deleted, for status; "" when nothing stands against it. */
 int glean_store_guard(struct glean_store *store, const char *reason, struct glean_error *err);
 
-/* Is such a reason on record? */
+/* Is such a reason on record, or was mail listed at the old server since it was asked for? */
 int glean_store_guarded(struct glean_store *store, bool *guarded, struct glean_error *err);
 
 /* ---- logins ---- */

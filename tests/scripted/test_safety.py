@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lib import maildir
+from lib import maildir, valgrind
 from lib.messages import both_copies, message
 from lib.measured import Measured
 from lib.program import plain
@@ -409,7 +409,9 @@ def test_a_login_that_is_refused_is_tried_again_with_growing_pauses(scripted, ma
         assert "refused" in run.one("side", server="old")["error"] and ACCOUNT in run.err
         if len(server.commands("PASS")) > len(tried):
             tried.append(minute)
-    assert tried == [0, 5, 10, 20, 40, 80], "two for mistyped ones, then 10, 20, 40 minutes"
+    # A run that takes seconds notes the refusal seconds later, and the last pause ends after the run that was to try.
+    slow = [85] * (valgrind.slower() > 1)
+    assert tried[:-1] == [0, 5, 10, 20, 40] and tried[-1] in [80, *slow], "two for mistyped ones, then 10, 20, 40 minutes"
     # Who names the account has mended it, or wants to know.
     mailglean.run("sync", ACCOUNT, faketime=day(0, minutes=121), check=77)
     assert len(server.commands("PASS")) == len(tried) + 1

@@ -41,6 +41,33 @@ static struct glean_account_status status(struct fixture *f, int64_t now_s)
 	return result;
 }
 
+static bool is_guarded(struct fixture *f)
+{
+	bool guarded = false;
+
+	assert_ok(f, glean_store_guarded(f->open, &guarded, &f->err));
+	return guarded;
+}
+
+static void a_listing_with_new_mail_leaves_the_guard_to_be_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	assert_false(is_guarded(f));
+	LIST(f, GLEAN_NEW, T0, "b");
+	assert_false(is_guarded(f));
+	LIST(f, GLEAN_OLD, T0, "a");
+	assert_true(is_guarded(f));
+	/* Also when the run ended there. */
+	open_store(f);
+	assert_true(is_guarded(f));
+	assert_ok(f, glean_store_guard(f->open, "", &f->err));
+	assert_false(is_guarded(f));
+	LIST(f, GLEAN_OLD, T0 + 1, "a");
+	assert_false(is_guarded(f));
+}
+
 static void like_checks_of_one_day_are_one_row(void **state)
 {
 	static const struct {
@@ -281,6 +308,7 @@ static void status_counts_what_is_where(void **state)
 	assert_int_equal(result.side[1].last_try_s, T0 + 1);
 	assert_string_equal(result.side[1].last_error, "connection lost");
 	assert_ok(f, glean_store_guard(f->open, "", &f->err));
+	assert_false(is_guarded(f));
 	assert_string_equal(status(f, T0 + 1).standing.guard, "");
 	/* What was seen too long ago says nothing any more. */
 	assert_int_equal(status(f, T0 + 4 * DAY).standing.state, GLEAN_DRAIN_UNKNOWN);
@@ -302,6 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(a_listing_with_new_mail_leaves_the_guard_to_be_asked),
 		TEST(like_checks_of_one_day_are_one_row),
 		TEST(mail_of_a_failed_session_is_told_by_the_next_clean_one),
 		TEST(a_renumbered_mailbox_is_not_mail_that_arrived),
