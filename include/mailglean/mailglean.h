@@ -17,6 +17,7 @@
 #define GLEAN_MAILGLEAN_H
 
 #include <mailglean/accounts.h>
+#include <mailglean/audit.h>
 #include <mailglean/check.h>
 #include <mailglean/config.h>
 #include <mailglean/confine.h>

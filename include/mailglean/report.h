@@ -44,8 +44,6 @@ struct glean_report_series {
 
 #define GLEAN_REPORT_DAYS 400
 
-#define GLEAN_FINDING_KINDS (GLEAN_FINDING_UNCONFIRMED + 1)
-
 struct glean_report_account {
 	const struct glean_account *account; /* the caller's */
 	const char *folder;		     /* where its records were read; NULL: there are none */

@@ -41,6 +41,8 @@ enum glean_finding {
 	GLEAN_FINDING_UNCONFIRMED,
 };
 
+#define GLEAN_FINDING_KINDS (GLEAN_FINDING_UNCONFIRMED + 1)
+
 /* Static storage. */
 GLEAN_API const char *glean_finding_name(enum glean_finding finding);
 

@@ -24,6 +24,7 @@ struct cli {
 	struct passwords *passwords;
 	struct glean_helper *helper; /* or NULL */
 	struct glean_confinement confinement;
+	struct glean_seal *seal; /* of the audit under way, or NULL */
 };
 
 /* There is a configuration file; else that was said. */
@@ -75,5 +76,6 @@ int cmd_report(struct cli *cli);
 int cmd_accounts_import(struct cli *cli);
 int cmd_accounts_list(struct cli *cli);
 int cmd_accounts_check(struct cli *cli);
+int cmd_audit(struct cli *cli);
 
 #endif

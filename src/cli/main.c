@@ -59,6 +59,19 @@ static const struct command commands[] = {
 	     "Exit code 0: the old mailboxes of all these accounts have stayed empty for the whole\n"
 	     "window. 1: at least one has not. 2: at least one cannot be told. Prints nothing without "
 	     "-v.\n") },
+	{ "audit", NULL, cmd_audit, OPTION_DEEP | OPTION_OFFLINE | OPTION_SEAL | OPTION_VERIFY | OPTION_JOBS,
+	  N_("was nothing missed? Both servers and the store, looked through"),
+	  N_("Usage: mailglean audit [OPTIONS] [ACCOUNT…]\n"
+	     "\n"
+	     "Lists both servers again, reads every stored file, and names each message that is not\n"
+	     "stored, or not as it came. Deletes and records nothing. Exit code 65: something is missing\n"
+	     "or altered.\n"
+	     "\n"
+	     "  --deep            fetch what is on the servers, and compare its content\n"
+	     "  --offline         ask no server: the ledger and the files alone\n"
+	     "  --seal FILE       write down what was seen, with the digest of each message\n"
+	     "  --verify FILE     check such a file, and the store by it; nothing else\n"
+	     "  --jobs N          accounts at once (default 4)\n") },
 	{ "report", NULL, cmd_report, OPTION_CSV | OPTION_BOM | OPTION_HTML | OPTION_MERGE,
 	  N_("the whole move: what came where and when, what to know, accounts by state"),
 	  N_("Usage: mailglean report [OPTIONS] [ACCOUNT…]\n"

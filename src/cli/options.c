@@ -33,6 +33,10 @@ enum {
 	LONG_PASSWORDS,
 	LONG_PASSWORD_COMMAND,
 	LONG_UPDATE,
+	LONG_DEEP,
+	LONG_OFFLINE,
+	LONG_SEAL,
+	LONG_VERIFY,
 	LONG_JSON,
 	LONG_VERSION
 };
@@ -66,6 +70,10 @@ static const struct option long_options[] = {
 	{ "passwords", required_argument, NULL, LONG_PASSWORDS },
 	{ "password-command", required_argument, NULL, LONG_PASSWORD_COMMAND },
 	{ "update", no_argument, NULL, LONG_UPDATE },
+	{ "deep", no_argument, NULL, LONG_DEEP },
+	{ "offline", no_argument, NULL, LONG_OFFLINE },
+	{ "seal", required_argument, NULL, LONG_SEAL },
+	{ "verify", required_argument, NULL, LONG_VERIFY },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -159,6 +167,14 @@ static void take_only(struct options *o, const char *text)
 		wrong(o, _("--only takes “old” or “new”, not “%s”"), text);
 }
 
+static void take_file(struct options *o, unsigned bit, const char *name, const char *word)
+{
+	o->seen |= bit;
+	o->seal = name;
+	if (!*name)
+		wrong(o, _("%s needs a value"), word);
+}
+
 static void take_word(struct options *o, const char *word)
 {
 	if (!o->command) {
@@ -244,6 +260,12 @@ static void take_flag(struct options *o, int option)
 	case LONG_UPDATE:
 		o->seen |= OPTION_UPDATE;
 		break;
+	case LONG_DEEP:
+		o->seen |= OPTION_DEEP;
+		break;
+	case LONG_OFFLINE:
+		o->seen |= OPTION_OFFLINE;
+		break;
 	}
 }
 
@@ -300,6 +322,12 @@ static void take(struct options *o, int option, const char *value, const char *w
 	case LONG_HTML:
 		o->seen |= OPTION_HTML;
 		o->html = value;
+		break;
+	case LONG_SEAL:
+		take_file(o, OPTION_SEAL, value, word);
+		break;
+	case LONG_VERIFY:
+		take_file(o, OPTION_VERIFY, value, word);
 		break;
 	case '?':
 		unknown_option(o, word);
@@ -371,15 +399,30 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		{ OPTION_PASSWORDS, "--passwords" },
 		{ OPTION_PASSWORD_COMMAND, "--password-command" },
 		{ OPTION_UPDATE, "--update" },
+		{ OPTION_DEEP, "--deep" },
+		{ OPTION_OFFLINE, "--offline" },
+		{ OPTION_SEAL, "--seal" },
+		{ OPTION_VERIFY, "--verify" },
+	};
+	static const struct {
+		unsigned a, b;
+		const char *a_name, *b_name;
+	} apart[] = {
+		{ OPTION_REBUILD, OPTION_DRY_RUN, "--rebuild", "--dry-run" },
+		{ OPTION_REBUILD, OPTION_EVERY, "--rebuild", "--every" },
+		{ OPTION_DEEP, OPTION_OFFLINE, "--deep", "--offline" },
+		{ OPTION_VERIFY, OPTION_SEAL, "--verify", "--seal" },
+		{ OPTION_VERIFY, OPTION_DEEP, "--verify", "--deep" },
+		{ OPTION_VERIFY, OPTION_OFFLINE, "--verify", "--offline" },
+		{ OPTION_VERIFY, OPTION_JOBS, "--verify", "--jobs" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->seen & ~takes & names[i].bit)
 			wrong(o, _("“%s” does not take %s"), command, names[i].name);
-	if (o->seen & OPTION_REBUILD && o->seen & OPTION_DRY_RUN)
-		wrong(o, _("%s and %s cannot be given together"), "--rebuild", "--dry-run");
-	if (o->seen & OPTION_REBUILD && o->seen & OPTION_EVERY)
-		wrong(o, _("%s and %s cannot be given together"), "--rebuild", "--every");
+	for (size_t i = 0; i < ARRAY_LEN(apart); i++)
+		if (o->seen & apart[i].a && o->seen & apart[i].b)
+			wrong(o, _("%s and %s cannot be given together"), apart[i].a_name, apart[i].b_name);
 	if (o->seen & OPTION_CSV && (o->json || o->seen & OPTION_HTML))
 		wrong(o, _("%s and %s cannot be given together"), "--csv", o->json ? "--json" : "--html");
 	if (o->seen & OPTION_HTML && o->json)

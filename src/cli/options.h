@@ -26,6 +26,10 @@ enum {
 	OPTION_BOM = 1 << 14,
 	OPTION_HTML = 1 << 15,
 	OPTION_MERGE = 1 << 16,
+	OPTION_DEEP = 1 << 17,
+	OPTION_OFFLINE = 1 << 18,
+	OPTION_SEAL = 1 << 19,
+	OPTION_VERIFY = 1 << 20,
 };
 
 struct options {
@@ -37,6 +41,7 @@ struct options {
 	int shard, shards;    /* 0: not given */
 	int only;	      /* enum glean_side, or -1 */
 	const char *html;     /* --html, or NULL */
+	const char *seal;     /* the file of --seal or --verify, or NULL */
 	const char **columns; /* --columns, in their order; belongs to this struct */
 	size_t n_columns;
 	const char *charset, *domain, *passwords, *password_command; /* or NULL */

@@ -243,3 +243,14 @@ void glean_decode_field(char *dst, size_t dst_size, const char *raw, size_t size
 	glean_buf_free(&decoder.out);
 	glean_buf_free(&decoder.octets);
 }
+
+void glean_face_set(struct glean_face *face, const struct glean_buf *message_id, const struct glean_buf *from,
+		    const struct glean_buf *subject, int64_t date_s)
+{
+	glean_printable(face->message_id, sizeof face->message_id, message_id->data ? message_id->data : "",
+			message_id->size);
+	glean_decode_field(face->from, sizeof face->from, from->data ? from->data : "", from->size);
+	glean_decode_field(face->subject, sizeof face->subject, subject->data ? subject->data : "",
+			   subject->size);
+	face->date_s = date_s;
+}

@@ -89,6 +89,18 @@ void glean_scan_destroy(struct glean_scan *scan);
  */
 void glean_decode_field(char *dst, size_t dst_size, const char *raw, size_t size);
 
+/* A message as a person knows it: decoded, safe to show, cut where it is very long; "" where there is none. */
+struct glean_face {
+	char message_id[GLEAN_MESSAGE_ID_MAX + 1];
+	char from[1024];
+	char subject[2048];
+	int64_t date_s; /* 0: none or unreadable */
+};
+
+/* The fields as sent; a pointer may be NULL where its size is 0. */
+void glean_face_set(struct glean_face *face, const struct glean_buf *message_id, const struct glean_buf *from,
+		    const struct glean_buf *subject, int64_t date_s);
+
 /*
  * SIZE octets of CHARSET as UTF-8, appended to OUT; what cannot be converted
  * becomes U+FFFD. Labels mean what mail programs take them for (shift_jis is

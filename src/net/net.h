@@ -20,7 +20,8 @@ struct glean_peer {
 	char cert_names[256]; /* subjectAltName's names and addresses, else CN; separated by ", " */
 	char cert_issuer[256];
 	int64_t cert_expires_s;
-	uint8_t cert_pin[32]; /* SHA-256 of its public key (SPKI) */
+	uint8_t cert_pin[32];	 /* SHA-256 of its public key (SPKI) */
+	uint8_t cert_digest[32]; /* SHA-256 of the certificate: its fingerprint */
 	bool has_cert;
 };
 

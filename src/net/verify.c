@@ -202,7 +202,8 @@ static bool describe_key(struct glean_peer *peer, X509 *cert)
 
 static void describe(struct glean_peer *peer, X509 *cert)
 {
-	peer->has_cert = describe_key(peer, cert);
+	peer->has_cert = describe_key(peer, cert) &&
+			 X509_digest(cert, EVP_sha256(), peer->cert_digest, NULL) == 1;
 	peer->cert_expires_s = unix_time(X509_get0_notAfter(cert));
 	describe_names(peer, cert);
 	describe_issuer(peer, cert);

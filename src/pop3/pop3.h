@@ -119,6 +119,12 @@ int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *want
 			const struct glean_sink *sink, struct glean_error *err);
 
 /*
+ * The same by TOP, for the header alone; a server without TOP refuses each. Some send the body as well.
+ */
+int glean_pop3_headers(struct glean_pop3 *pop3, const struct glean_wanted *wanted, size_t count,
+		       const struct glean_sink *sink, struct glean_error *err);
+
+/*
  * Are replies still those to our commands? Asks STAT, whose answer LISTING
  * tells beforehand as long as nothing was deleted; another size is believed
  * when STAT says the same count twice. A server that said more

@@ -92,10 +92,9 @@ int glean_ledger_check_schema(struct glean_store *store, const char *const *migr
 
 /* ---- all of it ---- */
 
-int glean_ledger_examine(struct glean_store *store, struct glean_error *err)
+int glean_ledger_integrity(struct glean_store *store, struct glean_error *err)
 {
 	static const char integrity[] = "PRAGMA integrity_check(1)";
-	static const char dangling[] = "SELECT 1 FROM pragma_foreign_key_check LIMIT 1";
 	/* What no run ever records. */
 	static const char impossible[] =
 		"SELECT 1 WHERE EXISTS (SELECT 1 FROM message WHERE length(content) <> 32 OR length(raw) <> "
@@ -123,11 +122,35 @@ int glean_ledger_examine(struct glean_store *store, struct glean_error *err)
 		return rc;
 	if (strcmp(what, "ok") != 0)
 		return glean_ledger_damaged(store, what, err);
-	rc = glean_sql_number(store, &found, err, dangling, "");
-	if (rc == 0 && !found)
-		rc = glean_sql_number(store, &found, err, impossible, "");
+	rc = glean_sql_number(store, &found, err, impossible, "");
 	if (rc == 0 && found)
 		rc = glean_ledger_damaged(store, _("rows contradict each other"), err);
+	return rc;
+}
+
+int glean_ledger_examine(struct glean_store *store, struct glean_error *err)
+{
+	static const char dangling[] = "SELECT 1 FROM pragma_foreign_key_check LIMIT 1";
+	int64_t found = 0;
+	int rc = glean_ledger_integrity(store, err);
+
+	if (rc == 0)
+		rc = glean_sql_number(store, &found, err, dangling, "");
+	if (rc == 0 && found)
+		rc = glean_ledger_damaged(store, _("rows contradict each other"), err);
+	return rc;
+}
+
+int glean_ledger_is_current(struct glean_store *store, struct glean_error *err)
+{
+	static const char sql[] = "SELECT 1 FROM pragma_table_info('side') WHERE name = 'unverified_s'";
+	int64_t current = 0;
+	int rc = glean_sql_number(store, &current, err, sql, "");
+
+	if (rc == 0 && !current)
+		rc = glean_fail(err, GLEAN_E_TEMP,
+				_("ledger %s: is of an older version; the next sync brings it up to date"),
+				store->ledger_path);
 	return rc;
 }
 

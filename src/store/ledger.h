@@ -38,7 +38,7 @@ enum {
 #define GLEAN_PATH_SIZE 512
 
 /* Statements kept prepared; more than there are in the module. */
-#define GLEAN_STATEMENTS 128
+#define GLEAN_STATEMENTS 192
 
 /* Staged files kept open for a later fsync; beyond these they are closed when written. */
 #define GLEAN_STAGED_OPEN_MAX 16
@@ -116,8 +116,12 @@ const char *glean_sql_text(sqlite3_stmt *stmt, int column);
 /* Tables and indexes must be those that the COUNT MIGRATIONS make. */
 int glean_ledger_check_schema(struct glean_store *store, const char *const *migrations, size_t count,
 			      struct glean_error *err);
-/* Read all of it, which takes long: pages, indexes, and rows that point to others. */
+/* Read all of it, which takes long: pages, indexes, and what stands in the rows. */
+int glean_ledger_integrity(struct glean_store *store, struct glean_error *err);
+/* The same, and rows that point to others. */
 int glean_ledger_examine(struct glean_store *store, struct glean_error *err);
+/* GLEAN_E_TEMP: one that was opened to be read is of an older version, and lacks what an audit asks for. */
+int glean_ledger_is_current(struct glean_store *store, struct glean_error *err);
 /* Rename the ledger's files, whichever there are; the ledger is closed. */
 int glean_ledger_set_aside(struct glean_store *store, struct glean_error *err);
 
@@ -170,10 +174,27 @@ int glean_session_settled(struct glean_store *store, enum glean_side side, struc
 /* Room for COUNT more messages in the list of renamed ones. */
 int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_error *err);
 
+/* Message-ID, sender, subject and date of a row that has them in this order from COLUMN on. */
+void glean_row_face(struct glean_face *face, sqlite3_stmt *stmt, int column);
+
 /* ---- folders and files ---- */
+
+/*
+ * Take the account's lock, and note whether the run before was interrupted.
+ * LOOK: where that cannot be written no run can be, and none is needed.
+ */
+int glean_store_lock(struct glean_store *store, bool look, struct glean_error *err);
+
+/* errno of opening (CREATE: or making) what is NAME in PARENT_FD: a symbolic link is told as that. */
+int glean_folder_failed(int parent_fd, const char *name, const char *path, bool create,
+			struct glean_error *err);
 
 /* Open variants/, made when needed. */
 int glean_variants_open(struct glean_store *store, struct glean_error *err);
+
+/* The folders alone, without ledger or lock; *STORE is NULL and 0 returned when there is no such account. */
+int glean_store_open_files(struct glean_store **store, const struct glean_account *account,
+			   struct glean_error *err);
 
 /* tmp's name of the file that NAME is to be: what stands before its first ',' or ':'. */
 void glean_name_stem(char stem[GLEAN_STEM_SIZE], const char *name);

@@ -7,9 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* errno of a creation: a full or failing disk is not the same as a name that cannot be. */
@@ -25,8 +23,8 @@ static int fail_create(const char *path, struct glean_error *err)
 
 /* ---- folders ---- */
 
-static int fail_folder(int parent_fd, const char *name, const char *path, bool create,
-		       struct glean_error *err)
+int glean_folder_failed(int parent_fd, const char *name, const char *path, bool create,
+			struct glean_error *err)
 {
 	int status = create ? GLEAN_E_CREATE : GLEAN_E_IO;
 	int saved = errno;
@@ -59,7 +57,7 @@ static int open_folder(int *fd, int parent_fd, const char *name, const char *pat
 		return fail_create(path, err);
 	}
 	*fd = glean_open_at(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	return *fd < 0 ? fail_folder(parent_fd, name, path, create, err) : 0;
+	return *fd < 0 ? glean_folder_failed(parent_fd, name, path, create, err) : 0;
 }
 
 static int sync_parent(char *path, char *end)
@@ -237,76 +235,6 @@ static int flush_new_store(struct glean_store *store, struct glean_error *err)
 	return rc;
 }
 
-/* ---- the lock ---- */
-
-static int take_lock(int fd)
-{
-#ifdef F_OFD_SETLK
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -1;
-#endif
-	return flock(fd, LOCK_EX | LOCK_NB);
-}
-
-/* Who holds it stands in the file: process, host, time. */
-static int fail_locked(struct glean_store *store, struct glean_error *err)
-{
-	char text[256] = "", host[128] = "", since[32] = "";
-	ssize_t n = pread(store->lock_fd, text, sizeof text - 1, 0);
-	long pid = 0;
-
-	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%ld %127s %31s", &pid, host, since) != 3)
-		return glean_fail(err, GLEAN_E_TEMP, _("another mailglean is using the store of %s"),
-				  store->account->name);
-	return glean_fail(err, GLEAN_E_TEMP,
-			  _("another mailglean (process %ld on %s, since %s) is using the store of %s"), pid,
-			  host, since, store->account->name);
-}
-
-static void note_holder(int fd)
-{
-	char text[256], host[128] = "", since[32];
-	time_t now = time(NULL);
-	struct tm tm;
-	int n;
-
-	if (gethostname(host, sizeof host - 1) < 0 || !host[0])
-		strcpy(host, "?");
-	gmtime_r(&now, &tm);
-	strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	n = snprintf(text, sizeof text, "%ld %s %s\n", (long)getpid(), host, since);
-	/* Only for the other run's message: a full disk must not stop this one. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != n)
-		(void)ftruncate(fd, 0);
-}
-
-static int lock(struct glean_store *store, struct glean_error *err)
-{
-	char mark;
-
-	store->lock_fd = glean_open_at(store->dir_fd, "lock",
-				       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (store->lock_fd < 0) {
-		fail_folder(store->dir_fd, "lock", "lock", true, err);
-		return glean_error_prefix(err, "%s", store->account->store_dir);
-	}
-	if (take_lock(store->lock_fd) < 0) {
-		if (errno == EAGAIN || errno == EACCES || errno == EWOULDBLOCK)
-			return fail_locked(store, err);
-		return glean_fail_errno(err, _("lock %s/lock"), store->account->store_dir);
-	}
-	if (fchmod(store->lock_fd, 0600) < 0)
-		return glean_fail_errno(err, _("protect %s/lock"), store->account->store_dir);
-	store->unclean = pread(store->lock_fd, &mark, 1, 0) != 0;
-	note_holder(store->lock_fd);
-	return 0;
-}
-
 /* ---- opening and closing ---- */
 
 static struct glean_store *create(const struct glean_account *account, const struct glean_context *context)
@@ -450,7 +378,7 @@ static int open_for_run(struct glean_store **store_r, const struct glean_account
 		return glean_fail_memory(err);
 	rc = open_account_folder(store, true, err);
 	if (rc == 0)
-		rc = lock(store, err);
+		rc = glean_store_lock(store, false, err);
 	if (rc == 0)
 		rc = open_ledger(store, rebuild, err);
 	if (rc == 0)
@@ -484,7 +412,52 @@ int glean_store_rebuild(struct glean_store **store, const struct glean_account *
 	return open_for_run(store, account, true, context, err);
 }
 
-int glean_store_open_reader(struct glean_store **store_r, const struct glean_account *account,
+static int open_folders(struct glean_store *store, struct glean_error *err)
+{
+	int rc = 0;
+
+	if (!missing(store->dir_fd, "Maildir"))
+		rc = open_maildir(store, false, err);
+	if (rc == 0 && !missing(store->dir_fd, "variants"))
+		rc = open_folder(&store->variants_fd, store->dir_fd, "variants", "variants", false, err);
+	return rc < 0 ? GLEAN_E_IO : 0;
+}
+
+enum purpose {
+	TO_READ,
+	TO_AUDIT,
+	FOR_FILES, /* the ledger is not asked */
+};
+
+/* 1: open, 0: there is no ledger. */
+static int open_parts(struct glean_store *store, enum purpose purpose, struct glean_error *err)
+{
+	int rc = 0;
+
+	if (purpose == TO_AUDIT) {
+		rc = glean_store_lock(store, true, err);
+		/* What the run before left undone is left to the next one. */
+		store->sound = rc == 0 && store->lock_fd >= 0 && !store->unclean;
+	}
+	if (purpose != FOR_FILES && rc == 0) {
+		rc = glean_ledger_open_reader(store, err);
+		if (rc <= 0)
+			return rc;
+		rc = 0;
+	}
+	if (rc == 0 && purpose == TO_AUDIT)
+		rc = glean_ledger_is_current(store, err);
+	if (rc == 0 && purpose == TO_AUDIT)
+		rc = look_for_maildir(store, err);
+	if (rc == 0)
+		rc = open_folders(store, err);
+	if (rc == 0 && purpose == TO_AUDIT)
+		rc = glean_ledger_integrity(store, err);
+	return rc < 0 ? rc : 1;
+}
+
+static int open_without_run(struct glean_store **store_r, const struct glean_account *account,
+			    enum purpose purpose, const struct glean_context *context,
 			    struct glean_error *err)
 {
 	struct glean_store *store;
@@ -493,24 +466,36 @@ int glean_store_open_reader(struct glean_store **store_r, const struct glean_acc
 	*store_r = NULL;
 	if (missing(AT_FDCWD, account->store_dir))
 		return 0;
-	store = create(account, NULL);
+	store = create(account, context);
 	if (!store)
 		return glean_fail_memory(err);
 	rc = open_account_folder(store, false, err);
 	if (rc == 0)
-		rc = glean_ledger_open_reader(store, err);
-	if (rc > 0 && !missing(store->dir_fd, "Maildir"))
-		rc = open_maildir(store, false, err) < 0 ? GLEAN_E_IO : 1;
-	if (rc > 0 && !missing(store->dir_fd, "variants"))
-		rc = open_folder(&store->variants_fd, store->dir_fd, "variants", "variants", false, err) < 0
-			     ? GLEAN_E_IO
-			     : 1;
+		rc = open_parts(store, purpose, err);
 	if (rc <= 0) {
 		glean_store_close(store);
 		return rc;
 	}
 	*store_r = store;
 	return 0;
+}
+
+int glean_store_open_reader(struct glean_store **store, const struct glean_account *account,
+			    struct glean_error *err)
+{
+	return open_without_run(store, account, TO_READ, NULL, err);
+}
+
+int glean_store_open_audit(struct glean_store **store, const struct glean_account *account,
+			   const struct glean_context *context, struct glean_error *err)
+{
+	return open_without_run(store, account, TO_AUDIT, context, err);
+}
+
+int glean_store_open_files(struct glean_store **store, const struct glean_account *account,
+			   struct glean_error *err)
+{
+	return open_without_run(store, account, FOR_FILES, NULL, err);
 }
 
 /* published = 1 for what was renamed since the last transaction; if it fails, the next run finds out. */

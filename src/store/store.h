@@ -42,6 +42,14 @@ int glean_store_open_reader(struct glean_store **store, const struct glean_accou
 int glean_store_rebuild(struct glean_store **store, const struct glean_account *account,
 			const struct glean_context *context, struct glean_error *err);
 
+/*
+ * Open to be looked through by an audit: locked against runs and other audits
+ * (GLEAN_E_TEMP), nothing repaired or written, the ledger examined page by page
+ * (GLEAN_E_DATA). *STORE is NULL and 0 returned when there is none yet.
+ */
+int glean_store_open_audit(struct glean_store **store, const struct glean_account *account,
+			   const struct glean_context *context, struct glean_error *err);
+
 void glean_store_close(struct glean_store *store);
 
 /* Make the folder that holds ACCOUNT's and those above it where they are missing (0700, durable). */
@@ -223,6 +231,111 @@ int glean_store_refusals(struct glean_store *store, enum glean_side side, struct
 /* A login at NOW_S was refused or not: pauses grow from the third refusal in a row, to a day. */
 int glean_store_login(struct glean_store *store, enum glean_side side, bool refused, int64_t now_s,
 		      struct glean_error *err);
+
+/* ---- what an audit asks: of a store opened for it, by one thread ---- */
+
+struct glean_face;
+struct glean_identity;
+
+/* One arrival that may have to be named. Strings live until the callback returns. */
+struct glean_arrival {
+	int64_t id;
+	int64_t message;    /* 0: none */
+	const char *uidl;   /* NULL: the server had none that could be relied on */
+	int64_t size_bytes; /* as announced */
+	bool gone;	    /* the last listing on record did not have it any more */
+	bool stored;
+	bool doubted; /* something is stored for it, but it may be too short or another message */
+	bool lost;    /* the message's own record says that its file is not here, or is gone itself */
+	bool keyless; /* the message has no Message-ID */
+	bool set_aside;
+	bool deleting; /* its deletion was requested */
+	bool stayed;   /* and a later listing on record still had it */
+	bool back;     /* it had been gone from this server before */
+	const char *reason; /* why it was set aside, or NULL */
+};
+
+/* Return 0 to go on; anything else ends the walk and is returned by it. The store must not be asked meanwhile. */
+typedef int glean_arrival_fn(const struct glean_arrival *arrival, void *user);
+
+/* Walk those that SIDE listed last, those that vanished, and those that left while in doubt. */
+int glean_store_arrivals(struct glean_store *store, enum glean_side side, glean_arrival_fn *each, void *user,
+			 struct glean_error *err);
+
+/* What is on record of one server as a whole. */
+struct glean_side_record {
+	int64_t listed_s; /* of the last clean check, 0: none */
+	int64_t nameless; /* messages listed then without a unique-id, and never fetched */
+};
+
+int glean_store_side(struct glean_store *store, enum glean_side side, struct glean_side_record *record,
+		     struct glean_error *err);
+
+/* The message that stood under UIDL at SIDE before it was seen to be gone from there; *MESSAGE 0: none. */
+int glean_store_gone(struct glean_store *store, enum glean_side side, const char *uidl, int64_t *message,
+		     int64_t *size_bytes, struct glean_error *err);
+
+/*
+ * The first message behind AFTER that IDENTITY is by contract section 3 (one
+ * with a Message-ID is at most one); *MESSAGE 0: none.
+ */
+int glean_store_match(struct glean_store *store, const struct glean_identity *identity, int64_t after,
+		      int64_t *message, struct glean_error *err);
+
+/* What a person knows MESSAGE by, and its stored size. Left as it is when there is no such message. */
+int glean_store_face(struct glean_store *store, int64_t message, struct glean_face *face, int64_t *size_bytes,
+		     struct glean_error *err);
+
+/* What is in a message's place. */
+enum glean_file {
+	GLEAN_FILE_SOUND,
+	GLEAN_FILE_ALTERED,
+	GLEAN_FILE_UNREADABLE,
+	GLEAN_FILE_ABSENT,
+};
+
+/* One message on record, or a file of ours without a record. Pointers live until the callback returns. */
+struct glean_kept {
+	int64_t id; /* 0: there is no record */
+	int64_t variant_of;
+	enum glean_file file;
+	bool published;	 /* it was put in its place: a file that is absent was removed */
+	bool same_loose; /* ALTERED: only in Status-like lines */
+	bool elsewhere;	 /* ALTERED: what the file holds is on record as another message */
+	int sys_errno;	 /* UNREADABLE; 0: it is no file */
+	const char *path; /* of the file, relative to the account's folder, or NULL */
+	const char *name; /* of the file as recorded, or NULL */
+	int64_t size_bytes; /* as recorded; without a record, of the file */
+	const uint8_t *sha256; /* of the file's octets; NULL: not asked for, or not read */
+	const struct glean_face *face;
+	int side; /* one of its arrivals, -1: none is on record */
+	const char *uidl;
+};
+
+typedef int glean_kept_fn(const struct glean_kept *kept, void *user);
+
+/*
+ * Read every file and compare it with its record; then what has only the one
+ * or the other. DIGEST: with the SHA-256 of each. Mail programs may move and
+ * flag files meanwhile.
+ */
+int glean_store_kept(struct glean_store *store, bool digest, glean_kept_fn *each, void *user,
+		     struct glean_error *err);
+
+/* The files of an account alone, without its ledger: what a seal is compared with. */
+struct glean_finder;
+
+/* *FINDER is NULL and 0 returned when the account has no folder here. Failures: GLEAN_E_IO. */
+int glean_finder_open(struct glean_finder **finder, const struct glean_account *account,
+		      struct glean_error *err);
+/*
+ * The SHA-256 of the file that had NAME (maybe with a folder before it), wherever mail programs
+ * moved it within Maildir, and its size. 1, or 0: it is not here, or cannot be read.
+ */
+int glean_finder_digest(struct glean_finder *finder, const char *name, uint8_t sha256[GLEAN_SHA256_SIZE],
+			int64_t *size_bytes, struct glean_error *err);
+/* NULL is allowed. */
+void glean_finder_close(struct glean_finder *finder);
 
 /* ---- evidence ---- */
 

@@ -361,7 +361,7 @@ def test_states_and_exit_codes_of_drained(pair, mailglean, day):
 def test_json_lines_name_their_type_first(pair, mailglean):
     pair.old.deliver(message("v", subject="x"))
     pair.new.deliver(message("v", subject="y"))
-    for words in (["check"], ["sync"], ["sync", "--dry-run"], ["status"], ["drained"], ["list"]):
+    for words in (["check"], ["sync"], ["sync", "--dry-run"], ["status"], ["drained"], ["list"], ["audit"]):
         run = mailglean.run(*words, "--json")
         lines = run.out.splitlines()
         assert lines and all(line.startswith('{"type":"') for line in lines), str(run)
@@ -459,6 +459,6 @@ def test_password_from_command_and_file(pair, mailglean, plain, tmp_path):
 def test_help_and_version(mailglean):
     assert mailglean.run("--version", check=0).out.startswith("mailglean 0.")
     text = mailglean.run("--help", check=0).out
-    assert all(word in text for word in ("sync", "status", "drained", "check", "list"))
-    for command in ("sync", "status", "drained", "check", "list"):
+    assert all(word in text for word in ("sync", "status", "drained", "check", "list", "audit"))
+    for command in ("sync", "status", "drained", "check", "list", "audit"):
         assert mailglean.run(command, "--help", check=0).out.strip()

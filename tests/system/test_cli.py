@@ -50,7 +50,7 @@ def test_verbose_shows_the_dialogue_with_both_servers(pair, mailglean, command):
     ("user", "USER"), ("apop", "TOP"), ("plain", "SASL PLAIN"), ("login", "SASL LOGIN"), ("cram-md5", "SASL CRAM-MD5"),
     ("xoauth2", "SASL XOAUTH2"), ("oauthbearer", "SASL OAUTHBEARER"),
 ])
-@pytest.mark.parametrize("command", ["sync", "check"])
+@pytest.mark.parametrize("command", ["sync", "check", "audit"])
 def test_a_secret_that_the_server_repeats_is_not_shown(scripted, mailglean, plain, method, capability, command):
     on = {"PASS": echoes, "AUTH": echoes, "APOP": echoes, "GREETING": b"+OK <1.2@old.example>\r\n"}
     old = scripted(on=on, capabilities=["UIDL", "AUTH-RESP-CODE", capability])
@@ -124,7 +124,7 @@ def test_without_a_terminal_a_missing_password_names_what_to_configure(scripted,
     side = plain(scripted())
     del side["password"]
     mailglean.configure({ACCOUNT: {"old": side}})
-    for command in ("sync", "check"):
+    for command in ("sync", "check", "audit"):
         run = mailglean.run(command, check=78)
         assert "password-command" in run.out + run.err, str(run)
 
@@ -139,7 +139,7 @@ def test_words_that_are_options_here_and_no_word_at_all(mailglean):
     for word in ("help", "version"):
         assert f"--{word}" in mailglean.run(word, check=64).err
     run = mailglean.run(check=64)
-    assert all(name in run.err for name in ("check", "sync", "status", "drained", "list")), str(run)
+    assert all(name in run.err for name in ("check", "sync", "status", "drained", "list", "audit")), str(run)
 
 
 def test_jobs_names_its_limits(mailglean):
@@ -166,7 +166,7 @@ def test_an_empty_mailbox_says_nothing_about_unique_ids(pair, mailglean):
 def test_a_reply_that_the_sentence_has_is_not_said_twice(scripted, mailglean, plain):
     side = plain(scripted(on={"GREETING": b"+OK in clear\r\n"}), tls="implicit")
     mailglean.configure({ACCOUNT: {"old": side}})
-    for command in ("check", "sync"):
+    for command in ("check", "sync", "audit"):
         run = mailglean.run(command, check=69)
         assert (run.out + run.err).count("+OK in clear") == 1, str(run)
     assert mailglean.run("sync", "--json", check=69).one("side")["reply"] == "+OK in clear"
@@ -318,7 +318,7 @@ def test_manual_and_help_name_the_same_options(mailglean):
                  for name in re.findall(r"Fl -([a-z-]+)", line)}
     shown = set()
     for command in ("check", "sync", "status", "drained", "report", "list", "accounts import", "accounts list",
-                    "accounts check"):
+                    "accounts check", "audit"):
         help_text = mailglean.run(*command.split(), "--help", check=0).out
         shown |= set(re.findall(r"^ +(?:-\w, )?--([a-z-]+)", help_text, re.M))
     assert shown == described

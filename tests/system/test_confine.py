@@ -63,6 +63,7 @@ def in_force(mailglean):
     (["sync"], "recv", NETWORK), (["sync"], "open", NETWORK), (["check"], "recv", NETWORK),
     (["sync", "--dry-run"], "recv", NETWORK), (["sync", "--every", "1h"], "recv", NETWORK),
     (["status"], "open", NO_NETWORK), (["drained"], "open", NO_NETWORK), (["list"], "open", NO_NETWORK),
+    (["audit"], "open", NETWORK), (["audit", "--deep"], "open", NETWORK), (["audit", "--offline"], "open", NO_NETWORK),
 ], ids=lambda value: "-".join(value).replace("--", "") if isinstance(value, list) else None)
 def test_a_program_that_was_taken_over_reaches_nothing_else(scripted, mailglean, plain, intrude, words, where,
                                                             network):
@@ -153,7 +154,7 @@ def test_a_kernel_that_lacks_it_is_told_of_and_worked_on(scripted, mailglean, pl
 
 
 @pytest.mark.parametrize("kernel", OLD_KERNELS)
-@pytest.mark.parametrize("command", ["sync", "check", "status", "drained", "list"])
+@pytest.mark.parametrize("command", ["sync", "check", "status", "drained", "list", "audit"])
 @pytest.mark.usefixtures("traceable")
 def test_required_refuses_a_kernel_that_lacks_it(scripted, mailglean, plain, kernel, command):
     server = scripted([message("a")])

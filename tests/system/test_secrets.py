@@ -147,7 +147,7 @@ def test_no_secret_is_said_written_or_shown_to_others(world, mailglean, method, 
                     continue
         return login(session, line)
     world(method, login=look)
-    for command in (["sync"], ["check"]):
+    for command in (["sync"], ["check"], ["audit"]):
         for options in (["-v"], ["--json", "-v"]):
             process = mailglean.start(*command, *options)
             run = mailglean.finish(process)
@@ -324,7 +324,7 @@ def test_the_mask_of_the_caller_does_not_matter(pair, mailglean, umask):
     pair.deliver_both("b")
     for _ in range(2):
         mailglean.run("sync", wrapper=["sh", "-c", f'umask {umask}; exec "$@"', "sh"], check=0)
-        for command in ("check", "status", "list"):
+        for command in ("check", "status", "list", "audit"):
             mailglean.run(command, wrapper=["sh", "-c", f'umask {umask}; exec "$@"', "sh"], check=0)
     made = [mailglean.home / "deep", *(mailglean.home / "deep").rglob("*")]
     assert {"ledger.sqlite", "lock", "variants", "new", "er"} <= {path.name for path in made}
