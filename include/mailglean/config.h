@@ -138,6 +138,14 @@ GLEAN_API const struct glean_account *glean_config_account(const struct glean_co
 /* The account called NAME, or NULL. It lives as long as CONFIG. */
 GLEAN_API const struct glean_account *glean_config_find(const struct glean_config *config, const char *name);
 
+/*
+ * Which of SHARDS parts (1 or more) the account called ACCOUNT belongs to, from 1 on:
+ * the first six octets of the SHA-256 of its name as a number, the most
+ * significant first, modulo SHARDS, plus 1. The same on every machine and in
+ * every version. Failures: GLEAN_E_IO (out of memory).
+ */
+GLEAN_API int glean_shard(const char *account, int shards);
+
 /* What sandbox = "…" says. */
 GLEAN_API enum glean_sandbox glean_config_sandbox(const struct glean_config *config);
 

@@ -120,7 +120,7 @@ struct glean_sync_options {
 	bool drain;	   /* this run: delete from the old server what is stored */
 	bool dry_run;	   /* list and say what would be done; nothing fetched, deleted or recorded */
 	bool rebuild;	   /* mend a damaged ledger: set it aside and make a new one from the Maildir */
-	int shard, shards; /* this run takes accounts whose stable hash falls to SHARD of 1…SHARDS; 0: all */
+	int shard, shards; /* only accounts of part SHARD of 1…SHARDS (glean_shard()); 0: all */
 };
 
 /*

@@ -60,11 +60,14 @@ static int turn_to(struct verification *v, const char *name, struct glean_error 
 	v->account = v->config && is_asked_for(v, name) ? glean_config_find(v->config, name) : NULL;
 	if (v->account)
 		rc = glean_finder_open(&v->finder, v->account, err);
-	if (rc < 0)
-		return rc;
+	return rc;
+}
+
+/* Each account has one closing line; the others may stand among those of accounts beside it. */
+static void count_account(struct verification *v)
+{
 	v->check->accounts += v->finder != NULL;
-	v->check->elsewhere += v->finder == NULL && is_asked_for(v, name);
-	return 0;
+	v->check->elsewhere += v->finder == NULL && is_asked_for(v, v->name);
 }
 
 /* ---- one message ---- */
@@ -128,14 +131,14 @@ static bool starts_with(const char *line, size_t size, const char *start)
 static int take_line(const char *line, size_t size, void *user, struct glean_error *err)
 {
 	struct verification *v = user;
+	bool closing = starts_with(line, size, "{\"type\":\"account\",");
 	const char *name;
 	int rc = 0;
 
 	if (v->callbacks->cancelled && v->callbacks->cancelled(v->callbacks->user))
 		return glean_fail(err, GLEAN_E_TEMP, "%s", _("interrupted"));
 	v->seen += starts_with(line, size, GLEAN_SEAL_BEGIN);
-	if (v->seen != v->wanted || (!starts_with(line, size, "{\"type\":\"message\",") &&
-				     !starts_with(line, size, "{\"type\":\"account\",")))
+	if (v->seen != v->wanted || !(closing || starts_with(line, size, "{\"type\":\"message\",")))
 		return 0;
 	sqlite3_reset(v->read);
 	if (sqlite3_bind_text(v->read, 1, line, (int)size, SQLITE_STATIC) != SQLITE_OK)
@@ -144,7 +147,9 @@ static int take_line(const char *line, size_t size, void *user, struct glean_err
 	if (sqlite3_step(v->read) == SQLITE_ROW) {
 		name = (const char *)sqlite3_column_text(v->read, COLUMN_ACCOUNT);
 		rc = name ? turn_to(v, name, err) : 0;
-		if (rc == 0 && name)
+		if (rc == 0 && name && closing)
+			count_account(v);
+		else if (rc == 0 && name)
 			rc = compare(v, err);
 	}
 	sqlite3_reset(v->read);

@@ -45,6 +45,28 @@ static void no_config(struct cli *cli)
 		      "All that can be said in it: man 5 mailglean.conf"));
 }
 
+/* Keep of the *N accounts in CHOSEN those of the shard that the command line asks for. 0, or the exit code. */
+static int keep_shard(struct cli *cli, const struct glean_account **chosen, size_t *n)
+{
+	const struct options *o = &cli->options;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		int shard = o->shards > 0 ? glean_shard(chosen[i]->name, o->shards) : o->shard;
+
+		if (shard < 0)
+			return fail(cli, shard, "%s", strerror(ENOMEM));
+		if (shard == o->shard)
+			chosen[kept++] = chosen[i];
+	}
+	/* Once, not in each round of --every. */
+	if (kept == 0 && !cli->config)
+		output_note(&cli->out, _("none of the accounts is in shard %d of %d: nothing to do"),
+			    o->shard, o->shards);
+	*n = kept;
+	return 0;
+}
+
 /* The accounts of CONFIG that the command line asks for. NULL: failed, *CODE says how. */
 static const struct glean_account **choose(struct cli *cli, const struct glean_config *config, size_t *n,
 					   int *code)
@@ -77,7 +99,11 @@ static const struct glean_account **choose(struct cli *cli, const struct glean_c
 				       o->accounts[i], cli->config_path);
 		return NULL;
 	}
-	return chosen;
+	*code = keep_shard(cli, chosen, n);
+	if (*code == 0)
+		return chosen;
+	free(chosen);
+	return NULL;
 }
 
 bool cli_has_config(struct cli *cli)

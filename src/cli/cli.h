@@ -32,7 +32,7 @@ bool cli_has_config(struct cli *cli);
 
 /*
  * Read the configuration and choose the accounts named on the command line
- * (none named: all). May be called again: what was there before is replaced
+ * (none named: all) that are of its shard. There may be none: that is said. May be called again: what was there before is replaced
  * when all went well, and kept otherwise. 0, or the exit code after having said why.
  */
 int cli_load(struct cli *cli);

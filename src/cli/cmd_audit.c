@@ -256,7 +256,7 @@ static int on_password(const struct glean_account *account, enum glean_side side
 static int audit(struct cli *cli, struct glean_seal *seal)
 {
 	const struct options *o = &cli->options;
-	struct view view = { .cli = cli, .progress = progress_create(&cli->out) };
+	struct view view = { .cli = cli, .progress = progress_create(&cli->out, cli->n_accounts) };
 	const struct glean_audit_options options = {
 		.accounts = o->n_accounts ? o->accounts : NULL,
 		.n_accounts = o->n_accounts,

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "confined.h"
 #include "i18n.h"
+#include "prometheus.h"
 #include "render.h"
 #include "side_by_side.h"
 #include "text.h"
@@ -281,6 +282,31 @@ static int take_readable(struct cli *cli, struct view **views, size_t *n, const 
 	return worst;
 }
 
+/* All that was read as metrics, and released; the exit code. */
+static int show_prometheus(struct cli *cli, struct view **views)
+{
+	static const struct glean_error no_memory = { .status = GLEAN_E_IO };
+	struct prometheus_row *rows = calloc(cli->n_accounts + 1, sizeof *rows);
+	int worst = rows ? 0 : GLEAN_E_IO, code;
+
+	for (size_t i = 0; rows && i < cli->n_accounts; i++) {
+		const struct glean_error *error = views[i] ? &views[i]->error : &no_memory;
+
+		rows[i].account = cli->accounts[i];
+		worst = glean_status_worse(worst, error->status);
+		if (error->status == 0)
+			rows[i].status = &views[i]->status;
+		else
+			cli_unreadable(cli, cli->accounts[i], error);
+	}
+	code = rows ? prometheus_show(&cli->out, rows, cli->n_accounts) : 0;
+	free(rows);
+	for (size_t i = 0; i < cli->n_accounts; i++)
+		free(views[i]);
+	free(views);
+	return worst < 0 ? -worst : code;
+}
+
 int cmd_status(struct cli *cli)
 {
 	struct reading reading = { .cli = cli, .now_s = time(NULL) };
@@ -293,11 +319,13 @@ int cmd_status(struct cli *cli)
 	if (code != 0)
 		return code;
 	labels.table = cli->n_accounts > 1 && !cli->options.verbose;
-	reading.views = calloc(cli->n_accounts, sizeof *reading.views);
-	if (reading.views) {
+	reading.views = calloc(cli->n_accounts + 1, sizeof *reading.views);
+	if (reading.views)
 		side_by_side(cli->n_accounts, read_one, &reading);
+	if (reading.views && cli->options.seen & OPTION_PROMETHEUS)
+		return show_prometheus(cli, reading.views);
+	if (reading.views)
 		rc = take_readable(cli, reading.views, &n, &labels);
-	}
 	if (!cli->out.quiet || cli->out.json)
 		show(cli, reading.views, n, &labels);
 	for (size_t i = 0; i < n; i++)

@@ -360,7 +360,7 @@ static int on_password(const struct glean_account *account, enum glean_side side
 static int run_once(struct cli *cli, bool first)
 {
 	const struct options *o = &cli->options;
-	struct run run = { .cli = cli, .progress = progress_create(&cli->out) };
+	struct run run = { .cli = cli, .progress = progress_create(&cli->out, cli->n_accounts) };
 	const struct glean_sync_options options = {
 		.accounts = o->n_accounts ? o->accounts : NULL,
 		.n_accounts = o->n_accounts,

@@ -25,7 +25,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "check", NULL, cmd_check, 0, N_("log in to both servers and say what is there; fetches nothing"),
+	{ "check", NULL, cmd_check, OPTION_SHARD,
+	  N_("log in to both servers and say what is there; fetches nothing"),
 	  N_("Usage: mailglean check [ACCOUNT…]\n"
 	     "\n"
 	     "Logs in to the old and the new server of each account, lists, and logs out: TLS and\n"
@@ -45,21 +46,25 @@ static const struct command commands[] = {
 	     "  --drain           this run: delete on the old server what is stored\n"
 	     "  --every TIME      stay running, and sync again TIME (10m, 2h, 1d) after the last run\n"
 	     "  --jobs N          accounts at once (default 4)\n"
-	     "  --shard I/N       only the I-th of N parts of the accounts\n"
 	     "  --only old|new    only one of the servers\n"
 	     "  --rebuild         examine the ledger first, and make a damaged one anew\n") },
-	{ "status", NULL, cmd_status, 0, N_("where the move stands, and what to do next"),
+	{ "status", NULL, cmd_status, OPTION_SHARD | OPTION_PROMETHEUS,
+	  N_("where the move stands, and what to do next"),
 	  N_("Usage: mailglean status [ACCOUNT…]\n"
 	     "\n"
 	     "Says from the records here, without asking a server: has the old mailbox stayed empty,\n"
-	     "since when, what is left where, and what to do next. With -v in full for each account.\n") },
-	{ "drained", NULL, cmd_drained, 0, N_("has the old mailbox stayed empty? The exit code says it"),
+	     "since when, what is left where, and what to do next. With -v in full for each account.\n"
+	     "\n"
+	     "  --prometheus      as metrics, for the node exporter's textfile collector\n") },
+	{ "drained", NULL, cmd_drained, OPTION_SHARD,
+	  N_("has the old mailbox stayed empty? The exit code says it"),
 	  N_("Usage: mailglean drained [ACCOUNT…]\n"
 	     "\n"
 	     "Exit code 0: the old mailboxes of all these accounts have stayed empty for the whole\n"
 	     "window. 1: at least one has not. 2: at least one cannot be told. Prints nothing without "
 	     "-v.\n") },
-	{ "audit", NULL, cmd_audit, OPTION_DEEP | OPTION_OFFLINE | OPTION_SEAL | OPTION_VERIFY | OPTION_JOBS,
+	{ "audit", NULL, cmd_audit,
+	  OPTION_DEEP | OPTION_OFFLINE | OPTION_SEAL | OPTION_VERIFY | OPTION_JOBS | OPTION_SHARD,
 	  N_("was nothing missed? Both servers and the store, looked through"),
 	  N_("Usage: mailglean audit [OPTIONS] [ACCOUNT…]\n"
 	     "\n"
@@ -84,7 +89,7 @@ static const struct command commands[] = {
 	     "  --csv             a line for each account, for spreadsheets and databases\n"
 	     "  --bom             with --csv: begin with a byte order mark, as Excel wants it for UTF-8\n"
 	     "  --merge           the report of these stores, parts of one fleet, as one\n") },
-	{ "list", NULL, cmd_list, 0, N_("the messages of the merged mailbox"),
+	{ "list", NULL, cmd_list, OPTION_SHARD, N_("the messages of the merged mailbox"),
 	  N_("Usage: mailglean list [ACCOUNT…]\n"
 	     "\n"
 	     "Lists the stored messages of each account, oldest first: date, where it arrived (old, new\n"
@@ -124,7 +129,6 @@ static const struct command commands[] = {
 	     "Where several logins in a row are refused, no more are tried at that server.\n"
 	     "\n"
 	     "  --jobs N          accounts at once (default 4)\n"
-	     "  --shard I/N       only the I-th of N parts of the accounts\n"
 	     "  --only old|new    only one of the servers\n") },
 };
 
@@ -135,6 +139,10 @@ static const char usage_head[] =
 	   "when the old one has stayed empty.\n"
 	   "\n"
 	   "Commands:\n");
+
+static const char usage_shard[] =
+	N_("\n"
+	   "  --shard I/N       only the I-th of N parts of the accounts; auto/N: the environment says I\n");
 
 static const char usage_common[] =
 	N_("Options of every command:\n"
@@ -157,6 +165,8 @@ static int help(struct cli *cli, const struct command *command)
 {
 	if (command) {
 		output_raw(&cli->out, _(command->help));
+		if (command->takes & OPTION_SHARD)
+			output_raw(&cli->out, _(usage_shard));
 	} else {
 		output_raw(&cli->out, _(usage_head));
 		for (size_t i = 0; i < ARRAY_LEN(commands); i++) {

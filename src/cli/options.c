@@ -37,6 +37,7 @@ enum {
 	LONG_OFFLINE,
 	LONG_SEAL,
 	LONG_VERIFY,
+	LONG_PROMETHEUS,
 	LONG_JSON,
 	LONG_VERSION
 };
@@ -74,6 +75,7 @@ static const struct option long_options[] = {
 	{ "offline", no_argument, NULL, LONG_OFFLINE },
 	{ "seal", required_argument, NULL, LONG_SEAL },
 	{ "verify", required_argument, NULL, LONG_VERIFY },
+	{ "prometheus", no_argument, NULL, LONG_PROMETHEUS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -114,8 +116,8 @@ static bool parse_duration(int64_t *seconds, const char *text)
 	return false;
 }
 
-/* A whole number of 1 … MOST that ends at END. */
-static const char *parse_number(int *number, const char *text, int most)
+/* A whole number of LEAST … MOST; returns where it ends, or NULL. */
+static const char *parse_number(int *number, const char *text, int least, int most)
 {
 	char *end;
 	long n;
@@ -124,7 +126,7 @@ static const char *parse_number(int *number, const char *text, int most)
 		return NULL;
 	errno = 0;
 	n = strtol(text, &end, 10);
-	if (errno || n < 1 || n > most)
+	if (errno || n < least || n > most)
 		return NULL;
 	*number = (int)n;
 	return end;
@@ -139,21 +141,54 @@ static void take_every(struct options *o, const char *text)
 
 static void take_jobs(struct options *o, const char *text)
 {
-	const char *end = parse_number(&o->jobs, text, JOBS_MAX);
+	const char *end = parse_number(&o->jobs, text, 1, JOBS_MAX);
 
 	o->seen |= OPTION_JOBS;
 	if (!end || *end)
 		wrong(o, _("--jobs takes a number from 1 to %d, not “%s”"), JOBS_MAX, text);
 }
 
+/* Kubernetes counts from 0, an array of Slurm as it was submitted: from 1 here, so that one task can be run again. */
+static void shard_of_environment(struct options *o)
+{
+	static const struct {
+		const char *name;
+		int first;
+	} variables[] = { { "JOB_COMPLETION_INDEX", 0 }, { "SLURM_ARRAY_TASK_ID", 1 } };
+	int found = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		const char *text = getenv(variables[i].name), *end;
+		int first = variables[i].first, last = o->shards - 1 + first, number = first;
+
+		if (!text || !*text)
+			continue;
+		end = parse_number(&number, text, first, last);
+		if (!end || *end)
+			wrong(o, _("--shard auto/%d: %s must be a number from %d to %d, not “%s”"), o->shards,
+			      variables[i].name, first, last, text);
+		o->shard = number - first + 1;
+		found++;
+	}
+	if (found == 0)
+		wrong(o, _("--shard auto/%d: neither %s nor %s is set"), o->shards, variables[0].name,
+		      variables[1].name);
+	if (found > 1)
+		wrong(o, _("--shard auto/%d: both %s and %s are set; write the number instead of “auto”"),
+		      o->shards, variables[0].name, variables[1].name);
+}
+
 static void take_shard(struct options *o, const char *text)
 {
-	const char *end = parse_number(&o->shard, text, INT_MAX);
+	bool automatic = strncmp(text, "auto/", 5) == 0;
+	const char *end = automatic ? text + 4 : parse_number(&o->shard, text, 1, INT_MAX);
 
 	o->seen |= OPTION_SHARD;
-	end = end && *end == '/' ? parse_number(&o->shards, end + 1, INT_MAX) : NULL;
-	if (!end || *end || o->shard > o->shards)
-		wrong(o, _("--shard takes I/N with I from 1 to N, such as 2/8, not “%s”"), text);
+	end = end && *end == '/' ? parse_number(&o->shards, end + 1, 1, INT_MAX) : NULL;
+	if (!end || *end || (!automatic && o->shard > o->shards))
+		wrong(o, _("--shard takes I/N with I from 1 to N, such as 2/8, or auto/N, not “%s”"), text);
+	else if (automatic)
+		shard_of_environment(o);
 }
 
 static void take_only(struct options *o, const char *text)
@@ -265,6 +300,9 @@ static void take_flag(struct options *o, int option)
 		break;
 	case LONG_OFFLINE:
 		o->seen |= OPTION_OFFLINE;
+		break;
+	case LONG_PROMETHEUS:
+		o->seen |= OPTION_PROMETHEUS;
 		break;
 	}
 }
@@ -403,6 +441,7 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		{ OPTION_OFFLINE, "--offline" },
 		{ OPTION_SEAL, "--seal" },
 		{ OPTION_VERIFY, "--verify" },
+		{ OPTION_PROMETHEUS, "--prometheus" },
 	};
 	static const struct {
 		unsigned a, b;
@@ -415,6 +454,7 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		{ OPTION_VERIFY, OPTION_DEEP, "--verify", "--deep" },
 		{ OPTION_VERIFY, OPTION_OFFLINE, "--verify", "--offline" },
 		{ OPTION_VERIFY, OPTION_JOBS, "--verify", "--jobs" },
+		{ OPTION_VERIFY, OPTION_SHARD, "--verify", "--shard" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -429,6 +469,8 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		wrong(o, _("%s and %s cannot be given together"), "--html", "--json");
 	if (o->seen & OPTION_BOM && !(o->seen & OPTION_CSV))
 		wrong(o, _("%s needs %s"), "--bom", "--csv");
+	if (o->seen & OPTION_PROMETHEUS && o->json)
+		wrong(o, _("%s and %s cannot be given together"), "--prometheus", "--json");
 }
 
 char *options_config_path(const struct options *o, const char *home)

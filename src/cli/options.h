@@ -30,6 +30,7 @@ enum {
 	OPTION_OFFLINE = 1 << 18,
 	OPTION_SEAL = 1 << 19,
 	OPTION_VERIFY = 1 << 20,
+	OPTION_PROMETHEUS = 1 << 21,
 };
 
 struct options {
@@ -38,7 +39,7 @@ struct options {
 	unsigned seen; /* OPTION_… that were given */
 	int64_t every_s;
 	int jobs;	      /* 0: not given */
-	int shard, shards;    /* 0: not given */
+	int shard, shards;    /* SHARD of 1…SHARDS; 0: not given */
 	int only;	      /* enum glean_side, or -1 */
 	const char *html;     /* --html, or NULL */
 	const char *seal;     /* the file of --seal or --verify, or NULL */

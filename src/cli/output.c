@@ -37,6 +37,7 @@ void output_init(struct output *out, const struct options *options)
 		.json = options->json,
 		.quiet = options->quiet,
 		.verbose = options->verbose,
+		.for_programs = options->json || options->seen & OPTION_PROMETHEUS,
 		.terminal = is_terminal(STDOUT_FILENO),
 		.err_terminal = is_terminal(STDERR_FILENO),
 		.charset = (iconv_t)-1,
@@ -82,7 +83,7 @@ char *output_convert(const struct output *out, const char *text)
 
 static void emit(struct output *out, FILE *file, const char *text)
 {
-	char *converted = output_convert(out, text);
+	char *converted = file == stdout && out->for_programs ? NULL : output_convert(out, text);
 
 	progress_hide(out->progress);
 	errno = 0;

@@ -18,6 +18,7 @@ struct output {
 	bool colour;	   /* on standard output */
 	bool unicode;	   /* signs beyond ASCII may be used: a terminal with UTF-8 */
 	iconv_t charset;   /* from UTF-8 to the locale's, or (iconv_t)-1: UTF-8 as it is */
+	bool for_programs; /* standard output is: always UTF-8 */
 	bool flush;	   /* each line at once: something is waiting for it */
 	struct json *writer;
 	struct progress *progress; /* drawn on the terminal, and to be taken off before a line; or NULL */

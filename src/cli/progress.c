@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A line on the terminal for every server that is being fetched from, redrawn in place. */
+/* A line on the terminal for every server that is being fetched from, and one for the whole, redrawn in place. */
 #include "progress.h"
 
 #include <errno.h>
@@ -19,6 +19,7 @@
 enum {
 	REDRAW_MS = 100,
 	SAMPLE_MS = 500,
+	FORECAST_MS = 3000, /* how long a run goes before it is said how long it will */
 	ROWS_MAX = 200,
 	BAR_MIN = 6,
 	BAR_MAX = 40,
@@ -33,8 +34,16 @@ struct active {
 	double rate;			 /* octets a second, 0: not known yet */
 };
 
+/* The run over all accounts. */
+struct whole {
+	size_t accounts, done, failed;
+	int64_t messages, bytes; /* fetched from servers that are done */
+	int64_t started_ms;
+};
+
 struct progress {
 	struct output *out;
+	struct whole whole;
 	struct active *active;
 	size_t n, room;
 	int drawn[ROWS_MAX]; /* columns of each line on the screen now */
@@ -50,15 +59,17 @@ static int64_t monotonic_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-struct progress *progress_create(struct output *out)
+struct progress *progress_create(struct output *out, size_t accounts)
 {
 	struct progress *progress;
 
 	if (!out->err_terminal || out->quiet || out->verbose || (out->json && out->terminal))
 		return NULL;
 	progress = calloc(1, sizeof *progress);
-	if (progress)
-		progress->out = out;
+	if (!progress)
+		return NULL;
+	progress->out = out;
+	progress->whole = (struct whole){ .accounts = accounts, .started_ms = monotonic_ms() };
 	return progress;
 }
 
@@ -117,11 +128,15 @@ static void describe(char *dst, size_t size, const struct active *a, int columns
 			 text_clock(left, (int64_t)((double)(a->bytes_total - a->bytes) / a->rate)));
 }
 
-static void draw_bar(char *dst, size_t size, const struct active *a, int columns)
+static double part_done(const struct active *a)
 {
-	double part = a->bytes_total > 0 ? (double)a->bytes / (double)a->bytes_total
-		      : a->to_fetch > 0	 ? (double)a->done / (double)a->to_fetch
-					 : 1;
+	if (a->bytes_total > 0)
+		return (double)a->bytes / (double)a->bytes_total;
+	return a->to_fetch > 0 ? (double)a->done / (double)a->to_fetch : 1;
+}
+
+static void draw_bar(char *dst, size_t size, double part, int columns)
+{
 	int inner = columns - 2, filled = (int)((part > 1 ? 1 : part) * inner);
 	size_t at = 0;
 
@@ -161,8 +176,50 @@ static void compose(char *dst, size_t size, const struct active *a, int name_wid
 	if (room > BAR_MAX)
 		room = BAR_MAX;
 	if (room >= BAR_MIN)
-		draw_bar(bar, sizeof bar, a, room);
+		draw_bar(bar, sizeof bar, part_done(a), room);
 	snprintf(line, sizeof line, "%s %s  %s%s%s", name, side, bar, *bar ? "  " : "", figures);
+	text_fit(dst, size, line, columns, false);
+}
+
+/* "4120 messages, 34.2 MB, 3 failed  0:34", the time being what is left. */
+static void describe_whole(struct text_items *items, const struct progress *p)
+{
+	const struct whole *w = &p->whole;
+	int64_t messages = w->messages, bytes = w->bytes, took_ms = monotonic_ms() - w->started_ms;
+	char text[TEXT_SIZE];
+
+	for (size_t i = 0; i < p->n; i++) {
+		messages += p->active[i].done;
+		bytes += p->active[i].bytes;
+	}
+	text_item(items, text_comma(), ngettext("%lld message", "%lld messages", (unsigned long)messages),
+		  (long long)messages);
+	text_item(items, text_comma(), "%s", text_bytes(text, bytes));
+	if (w->failed > 0)
+		text_item(items, text_comma(), _("%lld failed"), (long long)w->failed);
+	if (w->done > 0 && took_ms >= FORECAST_MS)
+		text_item(items, "  ", "%s",
+			  text_clock(text,
+				     took_ms * (int64_t)(w->accounts - w->done) / (int64_t)w->done / 1000));
+}
+
+/* The line of the whole run, at most COLUMNS wide. */
+static void compose_whole(char *dst, size_t size, const struct progress *p, int columns)
+{
+	const struct whole *w = &p->whole;
+	struct text_items head = { .used = 0 }, figures = { .used = 0 };
+	char bar[BAR_MAX + 8] = "", line[LINE_SIZE * 2];
+	int room;
+
+	text_item(&head, "", ngettext("%lld/%lld account", "%lld/%lld accounts", (unsigned long)w->accounts),
+		  (long long)w->done, (long long)w->accounts);
+	describe_whole(&figures, p);
+	room = columns - text_width(head.text) - text_width(figures.text) - 4;
+	if (room > BAR_MAX)
+		room = BAR_MAX;
+	if (room >= BAR_MIN)
+		draw_bar(bar, sizeof bar, (double)w->done / (double)w->accounts, room);
+	snprintf(line, sizeof line, "%s  %s%s%s", head.text, bar, *bar ? "  " : "", figures.text);
 	text_fit(dst, size, line, columns, false);
 }
 
@@ -175,10 +232,30 @@ static void put_line(struct progress *p, FILE *f, const char *line)
 	p->drawn[p->n_drawn++] = text_width(line);
 }
 
+/* The servers, in at most MOST lines. */
+static void put_active(struct progress *p, FILE *f, int columns, int most)
+{
+	int names = name_columns(p, columns);
+	char line[LINE_SIZE];
+
+	for (size_t i = 0; i < p->n && most > 0; i++) {
+		if (p->n_drawn == most - 1 && p->n - i > 1) {
+			snprintf(line, sizeof line, ngettext("and %lld more", "and %lld more", p->n - i),
+				 (long long)(p->n - i));
+			put_line(p, f, line);
+			break;
+		}
+		/* The last column stays empty: some terminals would begin a new line there. */
+		compose(line, sizeof line, &p->active[i], names, columns - 1);
+		put_line(p, f, line);
+	}
+}
+
 /* Everything in one write, new lines over the old ones: nothing flickers. */
 static void show(struct progress *p)
 {
-	int rows, columns, up, most, names;
+	bool many = p->whole.accounts > 1;
+	int rows, columns, up, most;
 	char *data = NULL, line[LINE_SIZE];
 	size_t size = 0;
 	FILE *f;
@@ -190,18 +267,11 @@ static void show(struct progress *p)
 		return;
 	if (up > 0)
 		fprintf(f, "\r\033[%dA", up);
-	names = name_columns(p, columns);
 	most = rows - 2 < 1 ? 1 : rows - 2 > ROWS_MAX ? ROWS_MAX : rows - 2;
 	p->n_drawn = 0;
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->n_drawn == most - 1 && p->n - i > 1) {
-			snprintf(line, sizeof line, ngettext("and %lld more", "and %lld more", p->n - i),
-				 (long long)(p->n - i));
-			put_line(p, f, line);
-			break;
-		}
-		/* The last column stays empty: some terminals would begin a new line there. */
-		compose(line, sizeof line, &p->active[i], names, columns - 1);
+	put_active(p, f, columns, most - many);
+	if (many) {
+		compose_whole(line, sizeof line, p, columns - 1);
 		put_line(p, f, line);
 	}
 	if (up > 0)
@@ -267,6 +337,19 @@ static void drop(struct progress *p, const struct glean_event *event)
 	p->n = kept;
 }
 
+static void count(struct whole *whole, const struct glean_event *event)
+{
+	if (event->kind == GLEAN_EVENT_ACCOUNT) {
+		whole->done++;
+		whole->failed += event->error != NULL;
+		return;
+	}
+	if (!event->counts)
+		return;
+	whole->messages += event->counts->fetched;
+	whole->bytes += event->counts->bytes;
+}
+
 void progress_event(struct progress *p, const struct glean_event *event)
 {
 	int64_t now_ms;
@@ -289,6 +372,7 @@ void progress_event(struct progress *p, const struct glean_event *event)
 		break;
 	case GLEAN_EVENT_SIDE:
 	case GLEAN_EVENT_ACCOUNT:
+		count(&p->whole, event);
 		drop(p, event);
 		break;
 	case GLEAN_EVENT_LOG:

@@ -43,22 +43,6 @@ struct glean_pool {
 
 /* ---- which accounts ---- */
 
-/* FNV-1a, 64 bits: the same on every machine and in every version, for shards are spread by it. */
-static uint64_t stable_hash(const char *name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-static bool in_shard(const struct glean_pool_options *options, const char *name)
-{
-	return options->shards <= 0 ||
-	       stable_hash(name) % (uint64_t)options->shards == (uint64_t)(options->shard - 1);
-}
-
 static bool same_string(const char *a, const char *b)
 {
 	return (!a && !b) || (a && b && strcmp(a, b) == 0);
@@ -105,6 +89,19 @@ static void add_task(struct glean_pool *pool, const struct glean_account *accoun
 			task->slot[i] = find_slot(pool, &account->server[i]);
 }
 
+/* ACCOUNT is of this run when it is of its shard. */
+static int add_wanted(struct glean_pool *pool, const struct glean_account *account, struct glean_error *err)
+{
+	const struct glean_pool_options *options = pool->options;
+	int shard = options->shards > 0 ? glean_shard(account->name, options->shards) : options->shard;
+
+	if (shard < 0)
+		return glean_fail_memory(err);
+	if (shard == options->shard)
+		add_task(pool, account);
+	return 0;
+}
+
 static int add_named(struct glean_pool *pool, const struct glean_config *config, struct glean_error *err)
 {
 	const struct glean_pool_options *options = pool->options;
@@ -118,8 +115,8 @@ static int add_named(struct glean_pool *pool, const struct glean_config *config,
 					  options->accounts[i]);
 		for (size_t k = 0; k < pool->count; k++)
 			known = known || pool->tasks[k].account == account;
-		if (!known && in_shard(options, account->name))
-			add_task(pool, account);
+		if (!known && add_wanted(pool, account, err) < 0)
+			return GLEAN_E_IO;
 	}
 	return 0;
 }
@@ -139,8 +136,8 @@ static int add_tasks(struct glean_pool *pool, const struct glean_config *config,
 	if (pool->options->accounts)
 		return add_named(pool, config, err);
 	for (size_t i = 0; i < n; i++)
-		if (in_shard(pool->options, glean_config_account(config, i)->name))
-			add_task(pool, glean_config_account(config, i));
+		if (add_wanted(pool, glean_config_account(config, i), err) < 0)
+			return GLEAN_E_IO;
 	return 0;
 }
 

@@ -80,8 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(!o.error[0] == !o.seen);
 		o.error[0] = '\0';
 		options_restrict(&o, ~0U, "sync");
-		/* This one does not go with every other. */
-		CHECK(!o.error[0] || o.seen & OPTION_REBUILD);
+		/* These do not go with every other. */
+		CHECK(!o.error[0] || o.seen & (OPTION_REBUILD | OPTION_PROMETHEUS));
 	}
 	CHECK(strlen(o.error) < sizeof o.error);
 	options_finish(&o);

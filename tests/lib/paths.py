@@ -39,8 +39,8 @@ def give(path):
 class PrivateDir:
     """A short-named folder (socket paths are limited) that the servers' user can enter."""
 
-    def __init__(self, label="g"):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"mailglean-{label}-", dir="/tmp"))
+    def __init__(self, label="g", parent="/tmp"):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"mailglean-{label}-", dir=parent))
         self.path.chmod(0o755)
 
     def sub(self, name, owned=True):
