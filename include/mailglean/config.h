@@ -75,6 +75,9 @@ struct glean_server {
 	enum glean_switch pipeline;
 	int max_connections; /* to this server, over all accounts of a run: 1 to 1000 */
 	int max_refusals;    /* logins of different accounts refused in a row, before no other is tried; 0: no limit */
+	/* Names, addresses and networks (ADDRESS/BITS) of further hosts that pass mail on to this server. */
+	const char *const *relays;
+	size_t n_relays;
 	const char *where;   /* "FILE:LINE" of this side's section, for messages */
 };
 
@@ -99,6 +102,7 @@ struct glean_account {
 				  controls escaped */
 	const char *where;     /* "FILE:LINE" */
 	enum glean_dedupe dedupe;
+	int64_t switch_s; /* when DNS was switched, Unix time; 0: not said */
 	struct glean_server server[2]; /* by enum glean_side */
 	struct glean_quiet_rules quiet;
 };

@@ -23,6 +23,8 @@
 #include <mailglean/confine.h>
 #include <mailglean/drain.h>
 #include <mailglean/error.h>
+#include <mailglean/forecast.h>
+#include <mailglean/origin.h>
 #include <mailglean/report.h>
 #include <mailglean/store.h>
 #include <mailglean/sync.h>

@@ -9,6 +9,7 @@
 
 #include <mailglean/config.h>
 #include <mailglean/drain.h>
+#include <mailglean/origin.h>
 #include <mailglean/sync.h>
 
 #ifdef __cplusplus
@@ -53,6 +54,19 @@ struct glean_report_account {
 	int64_t bytes;			       /* of the stored messages */
 	int64_t findings[GLEAN_FINDING_KINDS]; /* by enum glean_finding: those that the ledger knows of */
 	struct glean_report_series series;
+
+	/* What came to the old server after the switch; NULL: not asked for, or there is nothing to read. */
+	struct glean_late *late;       /* its list has the first GLEAN_REPORT_STRAGGLERS */
+	size_t stragglers, to_tell;    /* on the whole list: all, and those whose kind is not unknown */
+	struct glean_error late_error; /* status not 0: that could not be read; all else is there */
+};
+
+#define GLEAN_REPORT_STRAGGLERS 100
+
+/* Who sent late mail, over all accounts. Strings are those of the accounts. */
+struct glean_report_straggler {
+	struct glean_straggler all;
+	size_t accounts; /* to which */
 };
 
 /* A folder of records that no account of the report has. */
@@ -74,6 +88,12 @@ struct glean_report {
 	int64_t findings[GLEAN_FINDING_KINDS];
 	struct glean_side_status side[2];  /* sums; the newest of times; no error */
 	struct glean_report_series series; /* checks is 0 there */
+
+	/* Late mail, when it was asked for. */
+	int64_t late, late_kinds[GLEAN_ORIGIN_KINDS];
+	size_t verdicts[GLEAN_FORECAST_DECLINING + 1]; /* accounts, by enum glean_forecast_verdict */
+	struct glean_report_straggler *stragglers;     /* most messages first */
+	size_t n_stragglers;
 };
 
 struct glean_report_options {
@@ -85,6 +105,7 @@ struct glean_report_options {
 	 */
 	const char *const *stores;
 	size_t n_stores;
+	bool late; /* read where late mail comes from, too: opens the files of messages */
 	/* Unix time to days since 1970-01-01 where the reader lives; NULL: UTC. */
 	int64_t (*day)(int64_t time_s, void *user);
 	/* Asked between accounts: true ends it. May be NULL. */

@@ -41,6 +41,9 @@
 /* Octets of header lines that identify a message; what lies behind them belongs to no known mail program. */
 #define GLEAN_HEADER_MAX (1024 * 1024)
 
+/* Octets of a header in which a message's way is looked for; thirty lines, long ones, take a quarter of it. */
+#define GLEAN_ORIGIN_HEADER_MAX 65536
+
 /* Octets kept of one header field's value that identifies or is shown; longer ones are digested whole. */
 #define GLEAN_FIELD_MAX 4096
 

@@ -72,6 +72,7 @@ int cmd_status(struct cli *cli);
 int cmd_drained(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_list(struct cli *cli);
+int cmd_origin(struct cli *cli);
 int cmd_report(struct cli *cli);
 int cmd_accounts_import(struct cli *cli);
 int cmd_accounts_list(struct cli *cli);

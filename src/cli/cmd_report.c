@@ -138,6 +138,9 @@ static int tell_problems(struct cli *cli, const struct glean_report *report)
 		rc = glean_status_worse(rc, account->error.status);
 		if (account->error.status != GLEAN_OK)
 			cli_unreadable(cli, account->account, &account->error);
+		rc = glean_status_worse(rc, account->late_error.status);
+		if (account->late_error.status != GLEAN_OK)
+			cli_unreadable(cli, account->account, &account->late_error);
 		if (!account->other)
 			continue;
 		snprintf(text, sizeof text,
@@ -159,6 +162,7 @@ static int make(struct cli *cli, struct glean_report **report)
 		.now_s = time(NULL),
 		.stores = cli->stores,
 		.n_stores = cli->n_stores,
+		.late = !(cli->options.seen & OPTION_NO_ORIGIN),
 		.day = cli->out.json ? NULL : report_local_day,
 		.cancelled = cancelled,
 	};

@@ -100,6 +100,9 @@ static int bind_value(struct json *json, int at, const struct field *field, cons
 	case VALUE_NUMBER:
 	case VALUE_BYTES:
 		return sqlite3_bind_int64(json->statement, at, field->number);
+	case VALUE_REAL:
+		return sqlite3_bind_double(json->statement, at,
+					   (double)(int64_t)(field->real * 1000 + 0.5) / 1000);
 	case VALUE_TIME:
 		return bind_text(json, at, text_utc(time, field->number));
 	case VALUE_TRUTH:

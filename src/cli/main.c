@@ -77,23 +77,36 @@ static const struct command commands[] = {
 	     "  --seal FILE       write down what was seen, with the digest of each message\n"
 	     "  --verify FILE     check such a file, and the store by it; nothing else\n"
 	     "  --jobs N          accounts at once (default 4)\n") },
-	{ "report", NULL, cmd_report, OPTION_CSV | OPTION_BOM | OPTION_HTML | OPTION_MERGE,
+	{ "report", NULL, cmd_report,
+	  OPTION_CSV | OPTION_BOM | OPTION_HTML | OPTION_MERGE | OPTION_NO_ORIGIN,
 	  N_("the whole move: what came where and when, what to know, accounts by state"),
 	  N_("Usage: mailglean report [OPTIONS] [ACCOUNT…]\n"
 	     "       mailglean report --merge [OPTIONS] STORE…\n"
 	     "\n"
 	     "Says from the records here, without asking a server, how the move went: a summary, the\n"
-	     "accounts by state, arrivals day by day, and messages to know something about.\n"
+	     "accounts by state, arrivals day by day, who still sends to the old server and when that\n"
+	     "will end, and messages to know something about.\n"
 	     "\n"
 	     "  --html FILE       a page with pictures, one file for any browser; -: standard output\n"
 	     "  --csv             a line for each account, for spreadsheets and databases\n"
 	     "  --bom             with --csv: begin with a byte order mark, as Excel wants it for UTF-8\n"
+	     "  --no-origin       do not read where late mail comes from\n"
 	     "  --merge           the report of these stores, parts of one fleet, as one\n") },
 	{ "list", NULL, cmd_list, OPTION_SHARD, N_("the messages of the merged mailbox"),
 	  N_("Usage: mailglean list [ACCOUNT…]\n"
 	     "\n"
 	     "Lists the stored messages of each account, oldest first: date, where it arrived (old, new\n"
 	     "or both), sender and subject. When not on a terminal: values in full, separated by tabs.\n") },
+	{ "origin", NULL, cmd_origin, OPTION_STRAGGLERS,
+	  N_("where messages come from, by their Received lines"),
+	  N_("Usage: mailglean origin FILE…\n"
+	     "       mailglean origin --stragglers [ACCOUNT…]\n"
+	     "\n"
+	     "Says of each message (a file; - is standard input) which server took it in, from whom and\n"
+	     "by which address, and which address the old server has.\n"
+	     "\n"
+	     "  --stragglers      of the mail that came to the old server after the switch: who sent it\n"
+	     "                    there, and how much is still to come\n") },
 	{ "accounts", "import", cmd_accounts_import,
 	  OPTION_DRY_RUN | OPTION_ONLY | OPTION_COLUMNS | OPTION_CHARSET | OPTION_DOMAIN | OPTION_PASSWORDS |
 		  OPTION_PASSWORD_COMMAND | OPTION_UPDATE,

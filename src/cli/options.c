@@ -38,6 +38,8 @@ enum {
 	LONG_SEAL,
 	LONG_VERIFY,
 	LONG_PROMETHEUS,
+	LONG_STRAGGLERS,
+	LONG_NO_ORIGIN,
 	LONG_JSON,
 	LONG_VERSION
 };
@@ -76,6 +78,8 @@ static const struct option long_options[] = {
 	{ "seal", required_argument, NULL, LONG_SEAL },
 	{ "verify", required_argument, NULL, LONG_VERIFY },
 	{ "prometheus", no_argument, NULL, LONG_PROMETHEUS },
+	{ "stragglers", no_argument, NULL, LONG_STRAGGLERS },
+	{ "no-origin", no_argument, NULL, LONG_NO_ORIGIN },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -304,6 +308,12 @@ static void take_flag(struct options *o, int option)
 	case LONG_PROMETHEUS:
 		o->seen |= OPTION_PROMETHEUS;
 		break;
+	case LONG_STRAGGLERS:
+		o->seen |= OPTION_STRAGGLERS;
+		break;
+	case LONG_NO_ORIGIN:
+		o->seen |= OPTION_NO_ORIGIN;
+		break;
 	}
 }
 
@@ -430,7 +440,6 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		{ OPTION_BOM, "--bom" },
 		{ OPTION_HTML, "--html" },
 		{ OPTION_MERGE, "--merge" },
-		{ OPTION_REBUILD, "--rebuild" },
 		{ OPTION_COLUMNS, "--columns" },
 		{ OPTION_CHARSET, "--charset" },
 		{ OPTION_DOMAIN, "--domain" },
@@ -442,6 +451,8 @@ void options_restrict(struct options *o, unsigned takes, const char *command)
 		{ OPTION_SEAL, "--seal" },
 		{ OPTION_VERIFY, "--verify" },
 		{ OPTION_PROMETHEUS, "--prometheus" },
+		{ OPTION_STRAGGLERS, "--stragglers" },
+		{ OPTION_NO_ORIGIN, "--no-origin" },
 	};
 	static const struct {
 		unsigned a, b;

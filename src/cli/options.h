@@ -31,6 +31,8 @@ enum {
 	OPTION_SEAL = 1 << 19,
 	OPTION_VERIFY = 1 << 20,
 	OPTION_PROMETHEUS = 1 << 21,
+	OPTION_STRAGGLERS = 1 << 22,
+	OPTION_NO_ORIGIN = 1 << 23,
 };
 
 struct options {

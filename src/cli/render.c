@@ -54,6 +54,14 @@ struct field *record_bytes(struct record *record, const char *name, const char *
 	return add_number(record, name, label, VALUE_BYTES, bytes);
 }
 
+struct field *record_real(struct record *record, const char *name, double real)
+{
+	struct field *field = add(record, name, NULL, VALUE_REAL);
+
+	field->real = real;
+	return field;
+}
+
 struct field *record_time(struct record *record, const char *name, const char *label, int64_t time_s)
 {
 	return add_number(record, name, label, VALUE_TIME, time_s);
@@ -100,6 +108,7 @@ static const char *shown(const struct field *field, char buffer[64])
 		return field->number < 0 ? "" : text_bytes(buffer, field->number);
 	case VALUE_TIME:
 		return field->number ? text_time(buffer, field->number) : "";
+	case VALUE_REAL:
 	case VALUE_TRUTH:
 	case VALUE_OBJECT:
 		break;

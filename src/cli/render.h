@@ -12,6 +12,7 @@ struct output;
 enum value_kind {
 	VALUE_TEXT, /* NULL: null */
 	VALUE_NUMBER,
+	VALUE_REAL,
 	VALUE_BYTES, /* a number that people read as kB, MB … */
 	VALUE_TIME,  /* Unix time; 0: null */
 	VALUE_TRUTH, /* 0, 1, or -1: null */
@@ -31,6 +32,7 @@ struct field {
 	enum tone tone;
 	enum value_kind kind;
 	int64_t number;
+	double real;
 	const char *text;
 	const struct record *object;
 };
@@ -47,6 +49,8 @@ struct record {
 
 struct field *record_text(struct record *record, const char *name, const char *label, const char *text);
 struct field *record_number(struct record *record, const char *name, const char *label, int64_t number);
+/* Not negative; with three decimals, in JSON only. */
+struct field *record_real(struct record *record, const char *name, double real);
 struct field *record_bytes(struct record *record, const char *name, const char *label, int64_t bytes);
 struct field *record_time(struct record *record, const char *name, const char *label, int64_t time_s);
 struct field *record_truth(struct record *record, const char *name, int truth);

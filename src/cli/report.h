@@ -15,6 +15,17 @@ int report_text(struct cli *cli, const struct glean_report *report);
 void report_csv(struct cli *cli, const struct glean_report *report);
 int report_html(struct cli *cli, FILE *f, const struct glean_report *report);
 
+/* ---- late mail ---- */
+
+/* It was read for at least one account. */
+bool report_has_late(const struct glean_report *report);
+/* Accounts of whose late mail no end can be told, nor that there is none. */
+size_t report_cannot_tell(const struct glean_report *report);
+/* The switch that the configuration has for all accounts alike, or 0. */
+int64_t report_switch(const struct glean_report *report);
+
+void report_late_text(struct cli *cli, const struct glean_report *report);
+
 /* ---- days ---- */
 
 /* The days that a picture shows. */
@@ -64,10 +75,17 @@ extern const char report_style_hash[];
 
 /*
  * The picture of SERIES: ID makes the ids within the page unique; STATUS NULL:
- * several accounts. WITH_TABLE: its numbers are below it.
+ * several accounts. SWITCH_S: as configured, or 0: as the arrivals show it.
+ * WITH_TABLE: its numbers are below it.
  */
 void report_picture(FILE *f, const struct glean_report_series *series,
-		    const struct glean_account_status *status, int64_t at_s, const char *id, bool with_table);
+		    const struct glean_account_status *status, int64_t at_s, int64_t switch_s, const char *id,
+		    bool with_table);
+
+/* Where late mail comes from, and when it will end: over all accounts, and in the section of one. */
+void report_html_late(FILE *f, const struct glean_report *report);
+void report_html_late_account(FILE *f, const struct glean_report *report,
+			      const struct glean_report_account *account);
 
 /* The table of all accounts by state, the list by name, and a section for each. */
 int report_html_accounts(struct cli *cli, FILE *f, const struct glean_report *report,

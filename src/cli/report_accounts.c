@@ -390,8 +390,9 @@ static int section(const struct page *p, const struct glean_report_account *acco
 	if (state >= 0) {
 		facts(p->f, account);
 		sides(p->f, &account->status);
-		report_picture(p->f, &account->series, &account->status, p->report->at_s, id,
-			       p->report->n <= TABLES_MOST);
+		report_html_late_account(p->f, p->report, account);
+		report_picture(p->f, &account->series, &account->status, p->report->at_s,
+			       account->account->switch_s, id, p->report->n <= TABLES_MOST);
 		if (p->report->n > TABLES_MOST) {
 			html_put(p->f, "<p>");
 			html_say(p->f, _("The days in numbers: mailglean report %s"), account->account->name);

@@ -17,6 +17,7 @@ struct picture {
 	struct day_sums sums;
 	int64_t most, most_day; /* messages on one day */
 	int64_t switch_day;	/* or -1 */
+	bool switch_configured; /* else: as the arrivals show it */
 	int64_t quiet_day;	/* or -1 */
 	unsigned checks;	/* all that there are */
 };
@@ -32,12 +33,16 @@ static unsigned shown_check(unsigned checks)
 	return checks & GLEAN_DAY_MAIL ? GLEAN_DAY_MAIL : checks & GLEAN_DAY_EMPTY ? GLEAN_DAY_EMPTY : checks;
 }
 
-static void measure(struct picture *p, int64_t at_s)
+static void measure(struct picture *p, int64_t at_s, int64_t switch_s)
 {
 	int64_t today = report_local_day(at_s, NULL);
 
 	p->range = report_range(p->series, today);
-	p->switch_day = glean_report_switch_day(p->series);
+	p->switch_configured = switch_s != 0;
+	p->switch_day = switch_s ? report_local_day(switch_s, NULL) : glean_report_switch_day(p->series);
+	/* It may be yet to come. */
+	if (p->switch_day > p->range.last)
+		p->switch_day = -1;
 	p->quiet_day = p->status && p->status->standing.quiet_since_s
 			       ? report_local_day(p->status->standing.quiet_since_s, NULL)
 			       : -1;
@@ -213,7 +218,10 @@ static void legend(FILE *f, const struct picture *p)
 	html_put(f, "</li>");
 	if (p->switch_day >= p->range.first) {
 		key(f, "<path class=\"switch\" d=\"M6 0V12\"/>");
-		html_say(f, _("%s: for the first time more to the new server than to the old one"),
+		html_say(f,
+			 p->switch_configured
+				 ? _("%s: the switch of DNS, as configured")
+				 : _("%s: for the first time more to the new server than to the old one"),
 			 report_day_text(day, p->switch_day));
 		html_put(f, "</li>");
 	}
@@ -289,12 +297,13 @@ static void table(FILE *f, const struct picture *p)
 }
 
 void report_picture(FILE *f, const struct glean_report_series *series,
-		    const struct glean_account_status *status, int64_t at_s, const char *id, bool with_table)
+		    const struct glean_account_status *status, int64_t at_s, int64_t switch_s, const char *id,
+		    bool with_table)
 {
 	struct picture p = { .series = series, .status = status, .id = id };
 	char from[TEXT_TIME], to[TEXT_TIME];
 
-	measure(&p, at_s);
+	measure(&p, at_s, switch_s);
 	html_put(f, "<figure>");
 	if (p.most > 0 || p.checks) {
 		draw(f, &p);

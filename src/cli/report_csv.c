@@ -65,6 +65,27 @@ static void side_cells(FILE *f, const struct glean_side_status *side)
 		number(f, numbers[i]);
 }
 
+static void late_cells(FILE *f, const struct glean_report_account *account)
+{
+	const struct glean_late *late = account->late;
+
+	if (!late || !late->switch_s) {
+		fputs(late ? ",,,,,none,," : ",,,,,,,", f);
+		return;
+	}
+	number(f, late->messages);
+	number(f, (int64_t)account->to_tell);
+	if (late->forecast.verdict >= GLEAN_FORECAST_STEADY) {
+		number(f, late->forecast.day[0].low);
+		number(f, late->forecast.day[0].high);
+	} else {
+		fputs(",,", f);
+	}
+	cell(f, ",", glean_forecast_verdict_name(late->forecast.verdict));
+	time_cell(f, late->forecast.end_even_s);
+	time_cell(f, late->forecast.end_likely_s);
+}
+
 static void row(FILE *f, const struct glean_report_account *account)
 {
 	const struct glean_account_status *s = &account->status;
@@ -91,6 +112,7 @@ static void row(FILE *f, const struct glean_report_account *account)
 	number(f, sums.alone[GLEAN_NEW] + series->before[GLEAN_NEW]);
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++)
 		side_cells(f, &s->side[side]);
+	late_cells(f, account);
 	cell(f, ",", s->standing.guard);
 	cell(f, ",", next_step);
 	cell(f, ",", account->error.status == GLEAN_OK ? NULL : account->error.text);
@@ -109,6 +131,7 @@ static void header(FILE *f)
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++)
 		for (size_t i = 0; i < ARRAY_LEN(of_side); i++)
 			fprintf(f, ",%s_%s", glean_side_name((enum glean_side)side), of_side[i]);
+	fputs(",late,to_tell,expected_day_low,expected_day_high,forecast,end_even,end_likely", f);
 	fputs(",guard,next_step,error\r\n", f);
 }
 

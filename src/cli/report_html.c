@@ -43,6 +43,12 @@ static void contents(FILE *f, const struct glean_report *report)
 	html_text(f, _("Summary"));
 	html_put(f, "</a></li><li><a href=\"#days\">");
 	html_text(f, _("Day by day"));
+	if (report_has_late(report)) {
+		html_put(f, "</a></li><li><a href=\"#late\">");
+		html_text(f, _("Where late mail comes from"));
+		html_put(f, "</a></li><li><a href=\"#end\">");
+		html_text(f, _("When will it end"));
+	}
 	html_put(f, "</a></li><li><a href=\"#accounts\">");
 	html_text(f, _("Accounts"));
 	if (report_findings_count(report->findings) > 0) {
@@ -280,8 +286,9 @@ int report_html(struct cli *cli, FILE *f, const struct glean_report *report)
 	html_put(f, "<section aria-labelledby=\"days\">\n<h2 id=\"days\">");
 	html_text(f, _("Day by day"));
 	html_put(f, "</h2>\n");
-	report_picture(f, &report->series, NULL, report->at_s, "all", true);
+	report_picture(f, &report->series, NULL, report->at_s, report_switch(report), "all", true);
 	html_put(f, "\n</section>\n");
+	report_html_late(f, report);
 	rc = report_html_accounts(cli, f, report, sorted);
 	findings(f, report);
 	glossary(f);

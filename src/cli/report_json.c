@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The report as JSON: a summary, and behind it each account with its days and findings. */
+#include "late.h"
 #include "render.h"
 #include "report.h"
 
 /* One object under construction with the inner ones it points to. */
 struct object {
-	struct record record, side[2];
+	struct record record, side[2], late;
 	char text[TEXT_TIME], next_step[1024];
 };
 
@@ -34,6 +35,31 @@ static void add_switch(struct object *o, const struct glean_report_series *serie
 	record_text(&o->record, "switch_day", NULL, day < 0 ? NULL : report_day_text(o->text, day));
 }
 
+/* null: not read of any account. */
+static void add_late(struct object *o, const struct glean_report *report)
+{
+	struct record *r = &o->late;
+
+	record_number(r, "messages", NULL, report->late);
+	for (int kind = 0; kind < GLEAN_ORIGIN_KINDS; kind++)
+		record_number(r, glean_origin_kind_name((enum glean_origin_kind)kind), NULL,
+			      report->late_kinds[kind]);
+	record_number(r, "forecast_declining", NULL, (int64_t)report->verdicts[GLEAN_FORECAST_DECLINING]);
+	record_number(r, "forecast_steady", NULL, (int64_t)report->verdicts[GLEAN_FORECAST_STEADY]);
+	record_number(r, "forecast_none", NULL, (int64_t)report_cannot_tell(report));
+	record_object(&o->record, "late", report_has_late(report) ? r : NULL);
+}
+
+static void print_stragglers(struct cli *cli, const struct glean_report *report)
+{
+	for (size_t i = 0; i < report->n_stragglers && !cli->out.failed_errno; i++) {
+		struct late_row row = { .whom = "" };
+
+		late_row(&row, NULL, report->stragglers[i].accounts, &report->stragglers[i].all);
+		render_json(&cli->out, &row.record);
+	}
+}
+
 static void print_summary(struct cli *cli, const struct glean_report *report)
 {
 	struct object o = { .record = { .type = "report" } };
@@ -54,6 +80,7 @@ static void print_summary(struct cli *cli, const struct glean_report *report)
 	add_switch(&o, &report->series);
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++)
 		add_side(&o, side, &report->side[side], false);
+	add_late(&o, report);
 	render_json(&cli->out, r);
 }
 
@@ -162,6 +189,7 @@ int report_json(struct cli *cli, const struct glean_report *report)
 
 	print_summary(cli, report);
 	print_days(cli, NULL, &report->series);
+	print_stragglers(cli, report);
 	for (size_t i = 0; i < report->n && !cli->out.failed_errno; i++) {
 		const struct glean_report_account *account = &report->accounts[i];
 		struct telling telling = { cli, account->account->name };
@@ -172,6 +200,8 @@ int report_json(struct cli *cli, const struct glean_report *report)
 			continue;
 		print_account(cli, account);
 		print_days(cli, account->account->name, &account->series);
+		if (account->late)
+			late_json(cli, account->account, account->late);
 		if (report_findings_count(account->findings) > 0)
 			status = glean_report_findings(account, print_finding, &telling, &err);
 		if (err.status != GLEAN_OK)

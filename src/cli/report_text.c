@@ -215,6 +215,7 @@ int report_text(struct cli *cli, const struct glean_report *report)
 	summary(cli, report);
 	days(cli, one ? &report->accounts[0].series : &report->series, one);
 	accounts(cli, report, sorted);
+	report_late_text(cli, report);
 	rc = findings(cli, report, sorted);
 	free(sorted);
 	return rc;

@@ -10,6 +10,7 @@
 struct defaults {
 	const char *store;
 	enum glean_dedupe dedupe;
+	int64_t switch_s;
 	struct glean_server server[2];
 	struct glean_quiet_rules quiet;
 };
@@ -25,6 +26,12 @@ static int apply_dedupe(const struct conf_maker *maker, enum glean_dedupe *dedup
 	if (rc == 0)
 		*dedupe = (enum glean_dedupe)index;
 	return rc;
+}
+
+static int apply_switch(const struct conf_maker *maker, int64_t *switch_s, const struct conf_section *section)
+{
+	return section->value[CONF_SWITCH] ? glean_conf_moment(maker, switch_s, section->value[CONF_SWITCH])
+					   : 0;
 }
 
 int glean_conf_sandbox(const struct conf_maker *maker, enum glean_sandbox *sandbox,
@@ -69,6 +76,8 @@ static int read_defaults(const struct conf_maker *maker, struct defaults *defaul
 	defaults->dedupe = GLEAN_DEDUPE_CONTENT;
 	if (rc == 0)
 		rc = apply_dedupe(maker, &defaults->dedupe, top);
+	if (rc == 0)
+		rc = apply_switch(maker, &defaults->switch_s, top);
 	for (int side = GLEAN_OLD; rc == 0 && side <= GLEAN_NEW; side++) {
 		glean_conf_server_defaults(&defaults->server[side]);
 		rc = glean_conf_server_apply(maker, &defaults->server[side], top->server[side]);
@@ -203,9 +212,12 @@ static int make_account(const struct conf_maker *maker, struct glean_account *ac
 	int rc = make_identity(maker, account, defaults, section);
 
 	account->dedupe = defaults->dedupe;
+	account->switch_s = defaults->switch_s;
 	account->quiet = defaults->quiet;
 	if (rc == 0)
 		rc = apply_dedupe(maker, &account->dedupe, section);
+	if (rc == 0)
+		rc = apply_switch(maker, &account->switch_s, section);
 	if (rc == 0)
 		rc = glean_conf_quiet_apply(maker, &account->quiet, section->quiet);
 	if (account->quiet.days_seen == 0)

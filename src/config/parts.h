@@ -58,6 +58,7 @@ enum conf_server_key {
 	CONF_PIPELINE,
 	CONF_MAX_CONNECTIONS,
 	CONF_MAX_REFUSALS,
+	CONF_RELAYS,
 	CONF_N_SERVER_KEYS,
 };
 
@@ -74,6 +75,7 @@ enum conf_quiet_key {
 /* The top level, and account {}, which takes the first of them only. */
 enum conf_general_key {
 	CONF_DEDUPE,
+	CONF_SWITCH,
 	CONF_N_ACCOUNT_KEYS,
 	CONF_STORE = CONF_N_ACCOUNT_KEYS,
 	CONF_SANDBOX,
@@ -166,6 +168,13 @@ int glean_conf_duration(const struct conf_maker *maker, int64_t *seconds, const 
 int glean_conf_number(const struct conf_maker *maker, int *number, const struct conf_value *value, int least,
 		      int most);
 int glean_conf_bool(const struct conf_maker *maker, bool *yes, const struct conf_value *value);
+
+/* "2026-06-10 03:00", with seconds, "T", "Z" or "+09:00" if need be; else in the time zone of this machine. */
+int glean_conf_moment(const struct conf_maker *maker, int64_t *time_s, const struct conf_value *value);
+
+/* A list of names, addresses and networks; *RELAYS belongs to the arena. */
+int glean_conf_relays(const struct conf_maker *maker, const char *const **relays, size_t *n,
+		      const struct conf_value *value);
 
 /* CHOICES: words separated by ", "; *INDEX gets the position of VALUE among them. */
 int glean_conf_choice(const struct conf_maker *maker, int *index, const struct conf_value *value,

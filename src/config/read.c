@@ -61,6 +61,7 @@ static const cfg_opt_t server_options[] = {
 	[CONF_PIPELINE] = KEY("pipeline"),
 	[CONF_MAX_CONNECTIONS] = KEY("max-connections"),
 	[CONF_MAX_REFUSALS] = KEY("max-refusals"),
+	[CONF_RELAYS] = CFG_PTR_LIST_CB("relays", NULL, CFGF_NODEFAULT, on_value, NULL),
 	[CONF_N_SERVER_KEYS] = BEGIN_OPTION,
 	CFG_END(),
 };
@@ -74,6 +75,7 @@ static const cfg_opt_t quiet_options[] = {
 
 static const cfg_opt_t account_options[] = {
 	[CONF_DEDUPE] = KEY("dedupe"),
+	[CONF_SWITCH] = KEY("switch"),
 	[CONF_N_ACCOUNT_KEYS] = BEGIN_OPTION,
 	SECTION("old", server_options, CFGF_NONE),
 	SECTION("new", server_options, CFGF_NONE),
@@ -83,6 +85,7 @@ static const cfg_opt_t account_options[] = {
 
 static const cfg_opt_t top_options[] = {
 	[CONF_DEDUPE] = KEY("dedupe"),
+	[CONF_SWITCH] = KEY("switch"),
 	[CONF_STORE] = KEY("store"),
 	[CONF_SANDBOX] = KEY("sandbox"),
 	[CONF_N_TOP_KEYS] = BEGIN_OPTION,
@@ -447,10 +450,15 @@ static int only_section(const struct conf_section **section, cfg_t *cfg, const c
 
 static int check_list(const struct conf_section *section, cfg_t *cfg, const char *name)
 {
-	cfg_opt_t *pins;
+	cfg_opt_t *pins, *relays;
 
 	if (!section)
 		return 0;
+	relays = cfg_getopt(cfg_getnsec(cfg, name, 0), "relays");
+	if ((relays->flags & CFGF_MODIFIED) && cfg_opt_size(relays) == 0)
+		return glean_fail(reader->err, GLEAN_E_CONFIG,
+				  _("%s: relays is an empty list; leave it out or name a host"),
+				  section->where);
 	pins = cfg_getopt(cfg_getnsec(cfg, name, 0), "pins");
 	if ((pins->flags & CFGF_MODIFIED) && cfg_opt_size(pins) == 0)
 		return glean_fail(reader->err, GLEAN_E_CONFIG,

@@ -191,6 +191,12 @@ static int set_max_refusals(const struct conf_maker *maker, struct glean_server 
 	return glean_conf_number(maker, &server->max_refusals, value, 0, CONF_REFUSALS_MAX);
 }
 
+static int set_relays(const struct conf_maker *maker, struct glean_server *server,
+		      const struct conf_value *value)
+{
+	return glean_conf_relays(maker, &server->relays, &server->n_relays, value);
+}
+
 static set_fn *const setters[CONF_N_SERVER_KEYS] = {
 	[CONF_ADDRESS] = set_address,
 	[CONF_HOST] = set_host,
@@ -213,6 +219,7 @@ static set_fn *const setters[CONF_N_SERVER_KEYS] = {
 	[CONF_PIPELINE] = set_pipeline,
 	[CONF_MAX_CONNECTIONS] = set_max_connections,
 	[CONF_MAX_REFUSALS] = set_max_refusals,
+	[CONF_RELAYS] = set_relays,
 };
 
 void glean_conf_server_defaults(struct glean_server *server)

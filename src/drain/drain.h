@@ -4,6 +4,7 @@
 #define GLEAN_DRAIN_PRIVATE_H
 
 #include <mailglean/drain.h>
+#include <mailglean/forecast.h>
 
 #include "base/base.h"
 

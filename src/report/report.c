@@ -194,6 +194,7 @@ static int add_account(struct glean_report *report, const struct glean_report_ac
 		report->findings[i] += entry->findings[i];
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++)
 		add_side(&report->side[side], &entry->status.side[side]);
+	glean_report_add_late(report, entry);
 	return glean_series_sum(&report->series, &entry->series);
 }
 
@@ -235,9 +236,13 @@ static int fill(struct whole *whole, const struct glean_account *const *accounts
 			rc = find_account(entry, whole->stores, options);
 		else
 			read_account(entry, accounts[i]->store_dir, options);
+		if (rc == 0 && options->late)
+			glean_report_read_late(entry);
 		if (rc == 0)
 			rc = add_account(report, entry);
 	}
+	if (rc == 0)
+		rc = glean_report_sum_late(report);
 	if (rc == 0 && whole->stores)
 		rc = list_strays(whole);
 	return rc < 0 ? glean_fail_memory(err) : 0;
@@ -270,7 +275,9 @@ void glean_report_free(struct glean_report *report)
 	for (size_t i = 0; i < report->n; i++) {
 		glean_series_finish(&report->accounts[i].series);
 		free((char *)report->accounts[i].other);
+		glean_late_free(report->accounts[i].late);
 	}
+	free(report->stragglers);
 	glean_series_finish(&report->series);
 	glean_stores_close(whole->stores);
 	free(report->strays);

@@ -21,6 +21,13 @@ void glean_series_before(struct glean_report_series *series, int where, int64_t 
 int glean_series_sum(struct glean_report_series *series, const struct glean_report_series *other);
 void glean_series_finish(struct glean_report_series *series);
 
+/* ---- late mail (late.c) ---- */
+
+void glean_report_read_late(struct glean_report_account *entry);
+void glean_report_add_late(struct glean_report *report, const struct glean_report_account *entry);
+/* Fill report->stragglers. 0 or GLEAN_E_IO. */
+int glean_report_sum_late(struct glean_report *report);
+
 /* ---- several stores (stores.c) ---- */
 
 struct glean_stores;

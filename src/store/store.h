@@ -217,6 +217,37 @@ int glean_store_guard(struct glean_store *store, const char *reason, struct glea
 /* Is such a reason on record, or was mail listed at the old server since it was asked for? */
 int glean_store_guarded(struct glean_store *store, bool *guarded, struct glean_error *err);
 
+/* ---- what came to the old server, and when ---- */
+
+/* One message, however often it was listed there. */
+struct glean_arrived {
+	int64_t first_listed_s;
+	bool stored;
+	bool own_copy;	    /* the octets kept are those that the old server sent */
+	int fd;		    /* of the file, at its beginning; -1: not there, or nothing to read by it */
+	int open_errno;	    /* why it could not be opened, ENOENT: it is not there */
+	const void *sender; /* the From field as sent */
+	size_t sender_size;
+};
+
+/* Return 0 to go on; anything else ends the walk and is returned by it. */
+typedef int glean_arrived_fn(const struct glean_arrived *arrived, void *user);
+
+/*
+ * Walk over what was first listed at the old server at or after SINCE_S,
+ * newest first, at most MOST of them. STORE may be a reader's.
+ */
+int glean_store_arrived(struct glean_store *store, int64_t since_s, int64_t most, glean_arrived_fn *each,
+			void *user, struct glean_error *err);
+
+/*
+ * *NEW_S: when a message was first listed at the new server that never came to the old one, 0: none.
+ * *CHECKED_S: the last clean check of the old server, *LAST_S: when the last message was first listed there,
+ * 0: none.
+ */
+int glean_store_switched(struct glean_store *store, int64_t *new_s, int64_t *checked_s, int64_t *last_s,
+			 struct glean_error *err);
+
 /* ---- logins ---- */
 
 /* Refused in a row; no login before UNTIL_S (0: no pause) unless somebody asks for it. */

@@ -35,8 +35,8 @@ class History:
         self.count = 0
 
     def message(self, arrivals, token, subject="subject", sender="Hanako <hanako@sender.example>", variant_of=None,
-                size=4000):
-        """A stored message; ARRIVALS: (side, time, listing, gone time or None) for each."""
+                size=4000, header=None):
+        """A stored message; ARRIVALS: (side, time, listing, gone time or None) for each. HEADER: it has a file."""
         self.count += 1
         digest = hashlib.sha256(token.encode()).digest()
         at = min(time for _, time, _, _ in arrivals)
@@ -49,17 +49,23 @@ class History:
              sender.encode(), subject.encode(), variant_of))
         for side, time, listing, gone in arrivals:
             self.arrival(side, f"{token}-{side}", time, listing, state=STORED, message=self.count, stored_s=time + 60,
-                         deleted=gone and gone - DAY, gone=gone, fate=CONFIRMED if gone else LISTED)
+                         deleted=gone and gone - DAY, gone=gone, fate=CONFIRMED if gone else LISTED,
+                         raw=header and digest)
+        if header:
+            maildir = self.path.parent / "Maildir"
+            for name in ("new", "cur", "tmp"):
+                (maildir / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (maildir / "cur" / f"{at}.R{self.count:016x}.mailglean,S={size},W={size}:2,S").write_bytes(header + b"\n\n")
         return self.count
 
     def arrival(self, side, uidl, at, listing, state=TO_FETCH, message=None, stored_s=None, deleting=None, deleted=None,
-                gone=None, fate=LISTED, retry=None, reason=None, size=4000):
+                gone=None, fate=LISTED, retry=None, reason=None, size=4000, raw=None):
         self.db.execute(
             "INSERT INTO arrival (side, uidl, size, first_listed_s, first_listing, seen_listing, state, message, stored_s,"
-            " deleting_s, deleted_s, gone_s, gone_listing, fate, tries, retry_s, reason)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " deleting_s, deleted_s, gone_s, gone_listing, fate, tries, retry_s, reason, raw)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (side, uidl, size, at, listing, listing, state, message, stored_s, deleting or deleted, deleted, gone,
-             gone and listing + 1, fate, 1 if retry else 0, retry, reason))
+             gone and listing + 1, fate, 1 if retry else 0, retry, reason, raw))
 
     def check(self, side, at, clean=True, empty=True, arrived=False, listed=0, reason=""):
         self.db.execute("INSERT INTO evidence (side, first_s, last_s, checks, widest_gap_s, clean, empty, arrived, listed,"

@@ -317,8 +317,8 @@ def test_manual_and_help_name_the_same_options(mailglean):
     described = {name for line in re.findall(r"^\.It (Fl .*)$", text, re.M)
                  for name in re.findall(r"Fl -([a-z-]+)", line)}
     shown = set()
-    for command in ("check", "sync", "status", "drained", "report", "list", "accounts import", "accounts list",
-                    "accounts check", "audit"):
+    for command in ("check", "sync", "status", "drained", "report", "list", "origin", "accounts import",
+                    "accounts list", "accounts check", "audit"):
         help_text = mailglean.run(*command.split(), "--help", check=0).out
         shown |= set(re.findall(r"^ +(?:-\w, )?--([a-z-]+)", help_text, re.M))
     assert shown == described

@@ -3,6 +3,7 @@
 import base64
 import csv
 import datetime
+import email.utils
 import hashlib
 import html.parser
 import io
@@ -19,6 +20,7 @@ from lib import clock, history, paths
 from lib.measured import Measured
 from lib.messages import both_copies, message
 from lib.program import Program, plain as plain_at
+from system.test_cli import members_in_the_manual
 
 ACCOUNT = "taro@example.jp"
 END = datetime.datetime(2026, 6, 20, 9, 0)
@@ -160,10 +162,15 @@ def types_in_the_manual():
 
 NUMBERS = {"accounts", "unknown", "receiving", "quiet", "drained", "unreadable", "twice", "messages", "bytes", "duplicates",
            "variants", "returned", "days_seen", "days_needed", "old_only", "new_only", "both", "listed", "not_stored",
-           "set_aside", "to_delete", "unconfirmed", "arrivals", "vanished", "size"}
-TIMES = {"at", "quiet_since", "last_mail", "due", "last_clean", "last_try", "since"}
+           "set_aside", "to_delete", "unconfirmed", "arrivals", "vanished", "size", "stale", "internal", "forwarded",
+           "forecast_declining", "forecast_steady", "forecast_none", "count", "window_seconds", "window_low", "window_high",
+           "low", "high"}
+REALS = {"mean", "window_mean", "quiet_probability", "half_life_days", "half_life_low", "half_life_high",
+         "lasting_probability", "dispersion"}
+TIMES = {"at", "quiet_since", "last_mail", "due", "last_clean", "last_try", "since", "switch", "until", "from", "first", "last",
+         "end_even", "end_likely"}
 DAYS = {"day", "switch_day"}
-TRUTHS = {"clock_behind", "seen_empty", "seen_mail", "failed"}
+TRUTHS = {"clock_behind", "seen_empty", "seen_mail", "failed", "switch_configured", "verified"}
 
 
 def check_type(name, item):
@@ -172,6 +179,8 @@ def check_type(name, item):
             check_type(inner, part)
     elif name in NUMBERS:
         assert type(item) is int and item >= 0, (name, item)
+    elif name in REALS:
+        assert type(item) in (int, float) and item >= 0, (name, item)
     elif name in TIMES:
         assert item is None or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", item), (name, item)
     elif name in DAYS:
@@ -185,14 +194,16 @@ def check_type(name, item):
 def test_json_is_as_the_manual_describes_it(fleet, mailglean):
     items = mailglean.run("report", "--json", faketime=NOW, check=0).json
     described = types_in_the_manual()
-    assert set(described) == {"report", "report-day", "report-account"}
+    assert set(described) == {"report", "report-day", "report-account", "report-straggler"}
+    described["report-account"] -= {"late"}
+    described.update({name: members_in_the_manual(name) for name in ("late", "straggler", "forecast", "forecast-day")})
     described["finding"] = {"account", "kind", "server", "uidl", "message_id", "path", "reason", "since", "from", "subject",
                             "size"}
     assert {item["type"] for item in items} == set(described)
     for item in items:
         members = set(item) - {"type"} | {key for part in item.values() if isinstance(part, dict) for key in part}
         assert members == described[item["type"]], item["type"]
-        check_type("", item)
+        check_type("", item if item["type"] != "finding" else {**item, "from": None})
     assert items[0]["type"] == "report" and list(items[0])[0] == "type"
 
 
@@ -358,7 +369,8 @@ def test_page_is_in_the_users_language(fleet, mailglean, build):
     env = {"LANGUAGE": "ja", "MAILGLEAN_LOCALEDIR": str(build / "contrib" / "po")}
     shown = Page(mailglean.run("report", "--html", "-", fleet[0], fleet[1], fleet[5], faketime=NOW, env=env, check=0).out)
     assert shown.of("html")[0]["lang"] == "ja" and "メール移行の報告" in "".join(shown.text)
-    assert set(re.findall("[A-Za-z]{4,}", "".join(shown.text))) <= {"mailglean", "check", "sync", "user", "example"}
+    assert set(re.findall("[A-Za-z]{4,}", "\n".join(shown.text))) <= {"mailglean", "check", "sync", "user", "example",
+                                                                      "sender"}
 
 
 def test_page_replaces_a_file_only_when_it_is_whole(fleet, mailglean, tmp_path):
@@ -384,6 +396,129 @@ def test_page_replaces_a_file_only_when_it_is_whole(fleet, mailglean, tmp_path):
 def test_forms_that_do_not_go_together_are_refused(fleet, mailglean, words):
     run = mailglean.run("report", *words, check=64)
     assert words[-1] in run.err or "--merge" in run.err
+
+
+# ---- late mail ----
+
+SWITCH = history.seconds(datetime.datetime(2026, 6, 1))
+OLD_MX = "by mx1.old-provider.example (Postfix) with ESMTPS id 4X"
+EVIL = "<img/src=x/onerror=alert`9`>\u202egpj"
+
+
+def handed_in(host, address, at):
+    return (f"Received: from {host} ({host} [{address}])\n\t{OLD_MX};\n\t{email.utils.formatdate(at)}\n").encode()
+
+
+def late_account(template, folder, days, host="mail.slow.example", address="192.0.2.25", sender="x@slow.example", extra=()):
+    """One message on each of DAYS after the switch, from one host; the old mailbox checked on each day up to END."""
+    made = history.History(template, folder)
+    for n, (day, header, who) in enumerate([(day, None, sender) for day in days] + list(extra)):
+        at = SWITCH + day * history.DAY + 3600 + n
+        made.message([(history.OLD, at, 2 + n, at + history.DAY)], f"{folder.name}-{n}", sender=who,
+                     header=header(at) if header else handed_in(host, address, at))
+    made.message([(history.NEW, SWITCH + history.DAY, 2, None)], f"{folder.name}-new")
+    for day in range(-1, 19):
+        made.check(history.OLD, SWITCH + day * history.DAY + 7200, arrived=day in days, empty=day not in days)
+        made.check(history.NEW, SWITCH + day * history.DAY + 7200, empty=False, arrived=True, listed=1)
+    made.side(history.OLD, SWITCH + 18 * history.DAY + 7200, 0)
+    made.side(history.NEW, SWITCH + 18 * history.DAY + 7200, 1)
+    made.close()
+
+
+@pytest.fixture
+def late(template, mailglean):
+    """Two accounts to which one host still sends; the first has twelve of its messages, and hostile ones."""
+    first, second, third = names = ["ichiro@example.jp", "jiro@example.jp", "new-only@example.jp"]
+    hostile_helo = (2, lambda at: (f"Received: from unknown (HELO {EVIL}) (192.0.2.66)\n  by mx1.old-provider.example with SMTP;"
+                                   f" {email.utils.formatdate(at)}\n").encode(), f"=cmd@evil.example{EVIL}")
+    hostile_login = (3, lambda at: (f"Received: from [192.168.1.5] (p77.access.example [198.51.100.77])\n\t(Authenticated sender:"
+                                    f" {EVIL})\n\tby smtp.old-provider.example (Postfix) with ESMTPSA id 5Y;\n\t"
+                                    f"{email.utils.formatdate(at)}\n").encode(), f"x@<script>{EVIL}")
+    late_account(template, mailglean.store / first, [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 4, 7], extra=[hostile_helo, hostile_login])
+    late_account(template, mailglean.store / second, [1, 5])
+    servers = sides()
+    mailglean.configure({first: servers, second: servers, third: {"new": servers["new"]}}, switch="2026-06-01 00:00Z")
+    return names
+
+
+def test_late_mail_is_told_of_each_account_and_of_all(late, mailglean):
+    run = mailglean.run("report", "--json", faketime=NOW, check=0)
+    whole = run.one("report")["late"]
+    assert (whole["messages"], whole["stale"], whole["internal"], whole["forwarded"], whole["unknown"]) == (16, 15, 1, 0, 0)
+    assert (whole["forecast_declining"], whole["forecast_steady"], whole["forecast_none"]) == (1, 0, 1)
+    sender = run.of("report-straggler")[0]
+    assert (sender["domain"], sender["count"], sender["accounts"], sender["kind"]) == ("slow.example", 14, 2, "stale")
+    assert (sender["first"][:10], sender["last"][:10]) == ("2026-06-01", "2026-06-08")
+    alone = mailglean.run("origin", "--stragglers", "--json", faketime=NOW, check=0)
+    for kind in ("late", "straggler", "forecast", "forecast-day"):
+        assert run.of(kind) == [item for item in alone.of(kind) if item["account"] != late[2]] != []
+    text = mailglean.run("report", faketime=NOW, check=0).out
+    assert re.search(r"^slow\.example \[192\.0\.2\.25\] +14 +2 +2026-06-01 +2026-06-08 +stale DNS +slow\.example", text, re.M), text
+    assert "16 messages; stale DNS 15, internal delivery 1" in text and "accounts: 1 with an end that can be estimated, 0 " in text
+    for name, words in ((late[0], ("in the next day", "as likely as not from", "2026-06-01 00:00, as configured")),
+                        (late[1], ("cannot be told: fewer than five messages came late",))):
+        one = mailglean.run("report", name, faketime=NOW, env={"TZ": "UTC"}, check=0).out
+        assert all(word in one for word in words) and "slow.example [192.0.2.25]" in one, one
+
+
+def test_csv_has_the_bounds_or_nothing(late, mailglean):
+    run = mailglean.run("report", "--csv", faketime=NOW, check=0)
+    first, second, third = csv.DictReader(io.StringIO(run.out, newline=""), strict=True)
+    json = mailglean.run("report", "--json", faketime=NOW)
+    day, forecast = json.of("forecast-day", account=late[0])[0], json.one("forecast", account=late[0])
+    assert (first["late"], first["to_tell"], first["forecast"]) == ("14", "3", "declining")
+    assert (int(first["expected_day_low"]), int(first["expected_day_high"])) == (day["low"], day["high"])
+    assert first["end_even"] == forecast["end_even"] > "2026-06" and first["end_likely"] == (forecast["end_likely"] or "")
+    assert [second[name] for name in ("late", "to_tell", "expected_day_low", "expected_day_high", "forecast", "end_even",
+                                     "end_likely")] == ["2", "1", "", "", "too-few", "", ""]
+    assert not any(third[name] for name in ("late", "to_tell", "forecast")) and "evil" not in run.out
+
+
+def test_page_says_where_late_mail_comes_from_and_when_it_will_end(late, mailglean):
+    page = Page(mailglean.run("report", "--html", "-", faketime=NOW, env={"TZ": "UTC"}, check=0).out)
+    text = "".join(page.text)
+    assert {"#late", "#end"} <= {attrs["href"] for attrs in page.of("a")}
+    assert "slow.example [192.0.2.25]" in page.text and "cannot be told: fewer than five messages came late" in text
+    assert "2026-06-01: the switch of DNS, as configured" in text and "for the first time more to the new" not in text
+    assert "in nine cases of ten" in text and re.search("14 days, over on 2026-0[67]-[0-9]{2} at the earliest|14 days, over:", text), text
+    single = Page(mailglean.run("report", "--html", "-", late[0], faketime=NOW, env={"TZ": "UTC"}, check=0).out)
+    assert single.text.count("slow.example [192.0.2.25]") == 1 and "as likely as not from" in "".join(single.text)
+
+
+@pytest.mark.parametrize("form", [["--json"], ["--csv"], ["--html", "-"], []])
+def test_what_senders_wrote_into_late_mail_is_only_text(late, mailglean, form):
+    """The name that a host gives itself, a login, and the domain of a From field."""
+    for names in ((), (late[0],)):
+        out = mailglean.run("report", *form, *names, faketime=NOW, check=0).out
+        assert "\u202e" not in out and "evil.example\u202e" not in out and "<script>" not in out
+        if form == ["--html", "-"]:
+            page = Page(out)
+            assert not page.of("img", "script") and not re.search("[\u202a-\u202e\u2066-\u2069]", "".join(page.text))
+            assert any("alert`9`" in part for part in page.text), "the login is shown"
+
+
+def test_late_mail_can_be_left_out(late, mailglean):
+    run = mailglean.run("report", "--json", "--no-origin", faketime=NOW, check=0)
+    assert run.one("report")["late"] is None and not run.of("report-straggler") and not run.of("late")
+    assert "late" not in mailglean.run("report", "--no-origin", faketime=NOW, check=0).out
+    assert 'id="late"' not in mailglean.run("report", "--no-origin", "--html", "-", faketime=NOW, check=0).out
+    rows = csv.DictReader(io.StringIO(mailglean.run("report", "--no-origin", "--csv", faketime=NOW, check=0).out))
+    assert all(row["late"] == row["forecast"] == "" for row in rows)
+
+
+def test_late_mail_of_stores_elsewhere_is_read_there(late, mailglean, tmp_path):
+    single = mailglean.run("report", "--json", faketime=NOW, check=0).out
+    stores = [tmp_path / "one", tmp_path / "two"]
+    for store, name in zip(stores, late):
+        store.mkdir()
+        shutil.move(mailglean.store / name, store / name)
+    assert mailglean.run("report", "--json", "--merge", *stores, faketime=NOW, check=0).out == single
+
+
+def test_a_switch_that_is_yet_to_come_is_not_in_the_picture(late, mailglean):
+    mailglean.configure({name: sides() for name in late}, switch="2026-09-01")
+    text = "".join(Page(mailglean.run("report", "--html", "-", faketime=NOW, check=0).out).text)
+    assert "the switch of DNS" not in text and "0 messages" in text
 
 
 # ---- several stores as one ----
@@ -501,3 +636,16 @@ def test_five_hundred_accounts_with_200000_messages_take_a_moment(template, bina
     assert sum("account" in attrs["class"] for attrs in page.of("details")) == ACCOUNTS
     run = program.run("report", "--json", faketime=NOW, check=0)
     assert run.one("report")["messages"] == ACCOUNTS * MESSAGES
+
+
+def test_late_mail_of_a_hundred_accounts_takes_a_moment(template, binary, tmp_path):
+    program = Measured(binary, tmp_path / "many")
+    names = [f"user{i:03d}@example.jp" for i in range(100)]
+    late_account(template, program.store / names[0], [n * n % 18 for n in range(300)])
+    for name in names[1:]:
+        shutil.copytree(program.store / names[0], program.store / name, copy_function=os.link)
+        (program.store / name / "ledger.sqlite").unlink()
+        shutil.copy(program.store / names[0] / "ledger.sqlite", program.store / name)
+    program.configure({name: sides() for name in names}, switch="2026-06-01")
+    run = program.run("report", "--json", faketime=NOW, check=0)
+    assert run.cpu_s < SECONDS and run.one("report")["late"]["stale"] == 300 * 100

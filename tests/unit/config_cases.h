@@ -79,6 +79,7 @@ static const struct refused refused_texts[] = {
 	  "conf:3: account 'a' is given twice; it stands in conf:1 already" },
 	{ "new { pins = { \"x\" }\n pins = { \"x\" } }",
 	  "conf:2: 'pins' is given twice; it stands in conf:1 already" },
+	{ STORE "old { relays = { } }\n" TARO, "conf:2: relays is an empty list; leave it out or name a host" },
 	{ STORE "new { pins = { } }", "conf:2: pins is an empty list; leave it out or name a pin" },
 	{ STORE "\n\"\" = x", "conf:3: a key is empty here or in what begins here" },
 	{ "new { \" begin\" = x }", "conf:1: unknown key ' begin'" },
@@ -92,6 +93,7 @@ static const struct refused refused_texts[] = {
 	key " must be a host name such as pop.example.jp (in its xn-- form when it is not ASCII), not "
 #define NO_DURATION(key) key " must be a duration such as 90s, 10m, 2h, 7d or 2w, not "
 #define NO_TOKEN(auth) "auth = \"" auth "\" needs token-command, a command that prints an access token"
+#define NO_RELAY "relays takes names, addresses, and networks such as 198.51.100.0/24, not "
 #define NO_PIN "a pin is sha256: and the base64 of a SHA-256, or 64 hexadecimal digits, not "
 #define AUTHS "auto, plain, login, cram-md5, scram-sha-1, scram-sha-256, apop, user, xoauth2, oauthbearer"
 
@@ -153,10 +155,18 @@ static const struct refused refused_values[] = {
 	{ "session-timeout = 200y", "conf:2: " NO_DURATION("session-timeout") "'200y'" },
 	{ "pipeline = yes", "conf:2: pipeline must be one of auto, on, off, not 'yes'" },
 	{ "max-connections = 0", "conf:2: max-connections must be a number from 1 to 1000, not '0'" },
+	{ "relays = { \"198.51.100.0/33\" }", "conf:2: " NO_RELAY "'198.51.100.0/33'" },
+	{ "relays = { \"198.51.100.0/7\" }", "conf:2: " NO_RELAY "'198.51.100.0/7'" },
+	{ "relays = { \"198.51.100.0/x\" }", "conf:2: " NO_RELAY "'198.51.100.0/x'" },
+	{ "relays = { \"a.example\", \"/24\" }", "conf:2: " NO_RELAY "'/24'" },
+	{ "relays = { \"a b\" }",
+	  "conf:2: relays must be a host name such as pop.example.jp (in its xn-- form when it is not ASCII), not "
+	  "'a b'" },
 	{ "max-connections = 1001", "conf:2: max-connections must be a number from 1 to 1000, not '1001'" },
 	{ "max-refusals = 1001", "conf:2: max-refusals must be a number from 0 to 1000, not '1001'" },
 };
 
+#define NO_MOMENT "switch must be a date and time such as 2026-06-10 03:00, not "
 #define WANTS_UTF8 "an account's name must be UTF-8 without control characters, not "
 
 /* Values of other sections, and accounts that could not work. */
@@ -164,6 +174,15 @@ static const struct refused refused_accounts[] = {
 	{ "store = \"\"\n" TARO, "conf:1: store is empty" },
 	{ STORE "dedupe = subject\n" TARO,
 	  "conf:2: dedupe must be one of content, message-id, not 'subject'" },
+	{ STORE "switch = 2026-06-10T25:00\n" TARO, "conf:2: " NO_MOMENT "'2026-06-10T25:00'" },
+	{ STORE "switch = 2026-02-29\n" TARO, "conf:2: " NO_MOMENT "'2026-02-29'" },
+	{ STORE "switch = 1969-12-31\n" TARO, "conf:2: " NO_MOMENT "'1969-12-31'" },
+	{ STORE "switch = 2026-06-10T03:00:60\n" TARO, "conf:2: " NO_MOMENT "'2026-06-10T03:00:60'" },
+	{ STORE "switch = \"2026-06-10 03:00+09:60\"\n" TARO,
+	  "conf:2: " NO_MOMENT "'2026-06-10 03:00+09:60'" },
+	{ STORE "switch = \"2026-06-10 03:00Z?\"\n" TARO, "conf:2: " NO_MOMENT "'2026-06-10 03:00Z?'" },
+	{ STORE "switch = 2026\n" TARO, "conf:2: " NO_MOMENT "'2026'" },
+	{ STORE SERVERS "account a { switch = now old { user = a } }", "conf:4: " NO_MOMENT "'now'" },
 	{ STORE SERVERS "account a { dedupe = x old { user = a } }",
 	  "conf:4: dedupe must be one of content, message-id, not 'x'" },
 	{ STORE "quiet { window = 0 }\n" TARO, "conf:2: window must be longer than nothing" },

@@ -271,6 +271,56 @@ static void an_account_overrides_the_defaults_key_by_key(void **state)
 	glean_config_free(config);
 }
 
+static void a_moment_has_the_local_time_or_a_zone(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t time_s;
+	} moments[] = {
+		{ "2026-06-10", 1781049600 },
+		{ "2026/06/10 03:00:30", 1781060430 },
+		{ "2026-06-10T03:00Z", 1781060400 },
+		{ "2026-06-10 03:00 +09:00", 1781060400 - 9 * 3600 },
+		{ "2026-06-10 03:00-0330", 1781060400 + 7 * 1800 },
+		{ "2026-06-10+09", 1781049600 - 9 * 3600 },
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(moments); i++) {
+		struct glean_config *config;
+
+		snprintf(text, sizeof text, STORE SERVERS "account a { switch = \"%s\" old { user = a } }",
+			 moments[i].text);
+		config = must_parse(text);
+		assert_int_equal(glean_config_account(config, 0)->switch_s, moments[i].time_s);
+		glean_config_free(config);
+	}
+}
+
+static void the_switch_and_relays_of_an_account_replace_the_defaults(void **state)
+{
+	struct glean_config *config = must_parse(
+		STORE "switch = 2026-06-10T03:00Z\n"
+		      "old { address = 203.0.113.10 relays = { \"filter.example\", \"[2001:DB8::1]\", "
+		      "\"198.51.100.0/24\", \"2001:db8::/32\" } }\n"
+		      "account a { old { user = a } }\n"
+		      "account b { switch = 2026-06-11T03:00Z old { user = b relays = { \"mx.example\" } } }\n");
+	const struct glean_account *a = glean_config_find(config, "a"), *b = glean_config_find(config, "b");
+
+	(void)state;
+	assert_int_equal(a->switch_s, 1781060400);
+	assert_int_equal(b->switch_s, 1781060400 + 86400);
+	assert_int_equal(a->server[GLEAN_OLD].n_relays, 4);
+	assert_string_equal(a->server[GLEAN_OLD].relays[0], "filter.example");
+	assert_string_equal(a->server[GLEAN_OLD].relays[1], "2001:db8::1");
+	assert_string_equal(a->server[GLEAN_OLD].relays[2], "198.51.100.0/24");
+	assert_string_equal(a->server[GLEAN_OLD].relays[3], "2001:db8::/32");
+	assert_int_equal(b->server[GLEAN_OLD].n_relays, 1);
+	assert_int_equal(b->server[GLEAN_NEW].n_relays, 0);
+	glean_config_free(config);
+}
+
 static void the_accounts_own_secret_replaces_the_default_one(void **state)
 {
 	static const struct {
@@ -577,6 +627,8 @@ int main(void)
 		cmocka_unit_test(every_server_key_is_understood),
 		cmocka_unit_test(each_word_of_a_choice_has_its_value),
 		cmocka_unit_test(an_account_overrides_the_defaults_key_by_key),
+		cmocka_unit_test(a_moment_has_the_local_time_or_a_zone),
+		cmocka_unit_test(the_switch_and_relays_of_an_account_replace_the_defaults),
 		cmocka_unit_test(days_seen_is_half_the_window_rounded_up),
 		cmocka_unit_test(the_accounts_own_secret_replaces_the_default_one),
 		cmocka_unit_test(a_password_may_have_any_byte_but_line_ends),
