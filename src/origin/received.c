@@ -354,10 +354,11 @@ static void judge_protocol(struct glean_received *r, const struct items *items)
 	static const char *const web[] = { "http", "https", "httprest", "mapi", "webmail", "dav" };
 	static const char *const fetched[] = { "pop2", "pop3", "apop",	"imap",	 "imap4",
 					       "etrn", "odmr", "pop3s", "imaps", "sdps" };
-	const struct span *s = &items->list[items->with + 1].s;
+	const struct span *s;
 
 	if (items->with + 1 >= items->n)
 		return;
+	s = &items->list[items->with + 1].s;
 	take_text(r->hop.protocol, sizeof r->hop.protocol, s);
 	if (is_login_protocol(s))
 		r->how = HOW_LOGIN;
