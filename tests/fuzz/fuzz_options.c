@@ -57,6 +57,22 @@ static void check_path(struct options *o)
 	CHECK(unsetenv("XDG_CONFIG_HOME") == 0);
 }
 
+static const char *const variables[] = { "JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID" };
+
+/* A word such as "SLURM_ARRAY_TASK_ID=3" is not of the command line, but of the environment. */
+static bool is_of_environment(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		size_t n = strlen(variables[i]);
+
+		if (strncmp(word, variables[i], n) == 0 && word[n] == '=') {
+			CHECK(setenv(variables[i], word + n + 1, 1) == 0);
+			return true;
+		}
+	}
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *words[WORDS_MAX + 2] = { fuzz_text("mailglean", 9) }, *given[WORDS_MAX + 2];
@@ -65,8 +81,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *line;
 	int n = 1;
 
-	while (n <= WORDS_MAX && fuzz_line(&line, &line_size, data, size, &at))
-		words[n++] = fuzz_text(line, line_size);
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+		CHECK(unsetenv(variables[i]) == 0);
+	while (n <= WORDS_MAX && fuzz_line(&line, &line_size, data, size, &at)) {
+		words[n] = fuzz_text(line, line_size);
+		if (is_of_environment(words[n]))
+			free(words[n]);
+		else
+			n++;
+	}
 	words[n] = NULL;
 	/* It sorts them. */
 	memcpy(given, words, sizeof given);
@@ -81,7 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		o.error[0] = '\0';
 		options_restrict(&o, ~0U, "sync");
 		/* These do not go with every other. */
-		CHECK(!o.error[0] || o.seen & (OPTION_REBUILD | OPTION_PROMETHEUS));
+		CHECK(!o.error[0] || o.seen & (OPTION_REBUILD | OPTION_PROMETHEUS | OPTION_DEEP |
+					       OPTION_VERIFY | OPTION_CSV | OPTION_BOM | OPTION_HTML));
 	}
 	CHECK(strlen(o.error) < sizeof o.error);
 	options_finish(&o);

@@ -286,11 +286,12 @@ static int write_json(void)
 	const struct record inner = { .n = 1,
 				      .fields = { { .name = "a", .kind = VALUE_TEXT, .text = "b\xff" } } };
 	const struct record record = { .type = "side",
-				       .n = 3,
+				       .n = 4,
 				       .fields = {
 					       { .name = "inner", .kind = VALUE_OBJECT, .object = &inner },
 					       { .name = "t", .kind = VALUE_TIME, .number = 1 },
-					       { .name = "n", .kind = VALUE_BYTES, .number = 7 } } };
+					       { .name = "n", .kind = VALUE_BYTES, .number = 7 },
+					       { .name = "r", .kind = VALUE_REAL, .real = 0.5 } } };
 	struct json *writer = NULL;
 	int rc = json_text(&writer, &record) && json_text(&writer, &record) ? 0 : GLEAN_E_IO;
 
