@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "audit/listing.h"
 #include "config/config.h"
@@ -61,29 +60,6 @@ static void tell_progress(const struct session *session, enum glean_event_kind k
 
 /* ---- login and listing ---- */
 
-/* A server that refused the login lately is not asked again before its time: some lock the account. */
-static int refuse_in_pause(const struct session *session, struct glean_error *err)
-{
-	int64_t now_s = glean_audit_now(session->account->run);
-	struct glean_refusals refusals = { 0 };
-	char until[32];
-	struct tm tm;
-	time_t t;
-	int rc = 0;
-
-	if (session->account->store && !session->account->run->options->insist)
-		rc = glean_store_refusals(session->account->store, session->side, &refusals, err);
-	/* No pause is longer than a day: the clock had run ahead when it was set. */
-	if (rc < 0 || refusals.until_s <= now_s || refusals.until_s - now_s > GLEAN_RETRY_MAX_S)
-		return rc;
-	t = (time_t)refusals.until_s;
-	strftime(until, sizeof until, "%Y-%m-%d %H:%M", gmtime_r(&t, &tm));
-	return glean_fail(err, GLEAN_E_LOGIN,
-			  _("the login was refused %lld times in a row and is not tried again before %s UTC; "
-			    "when the password is mended, name the account to try it at once"),
-			  (long long)refusals.count, until);
-}
-
 static void note_peer(struct glean_audit_side *result, const struct glean_peer *peer)
 {
 	snprintf(result->peer, sizeof result->peer, strchr(peer->address, ':') ? "[%s]:%u" : "%s:%u",
@@ -118,8 +94,11 @@ static int log_in(struct session *session, struct glean_error *err)
 {
 	struct audit_run *run = session->account->run;
 	struct glean_buf secret = { 0 };
-	int rc = refuse_in_pause(session, err);
+	int rc = 0;
 
+	if (session->account->store && !run->options->insist)
+		rc = glean_store_login_paused(session->account->store, session->side, glean_audit_now(run),
+					      err);
 	if (rc < 0)
 		return rc;
 	/* One at a time: it may ask a person, or a password store that does. */

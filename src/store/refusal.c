@@ -2,8 +2,16 @@
 /* Logins refused in a row, so that a server which locks accounts is not asked again and again. */
 #include "store/ledger.h"
 
+#include <time.h>
+
 /* How many it takes before a pause: a password that was mistyped and mended costs no waiting. */
 #define FREE_REFUSALS 2
+
+/* In a row; no login before UNTIL_S (0: no pause) unless somebody asks for it. */
+struct refusals {
+	int64_t count;
+	int64_t until_s;
+};
 
 static int64_t pause_after(int64_t count)
 {
@@ -16,7 +24,7 @@ static int64_t pause_after(int64_t count)
 	return pause_s < GLEAN_RETRY_MAX_S ? pause_s : GLEAN_RETRY_MAX_S;
 }
 
-static int read_refusals(struct glean_store *store, enum glean_side side, struct glean_refusals *refusals,
+static int read_refusals(struct glean_store *store, enum glean_side side, struct refusals *refusals,
 			 struct glean_error *err)
 {
 	static const char count[] = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'refused-' || ?1";
@@ -27,8 +35,8 @@ static int read_refusals(struct glean_store *store, enum glean_side side, struct
 	return rc < 0 ? rc : glean_sql_number(store, &refusals->until_s, err, until, "i", SQL_INT(side));
 }
 
-static int write_refusals(struct glean_store *store, enum glean_side side,
-			  const struct glean_refusals *refusals, struct glean_error *err)
+static int write_refusals(struct glean_store *store, enum glean_side side, const struct refusals *refusals,
+			  struct glean_error *err)
 {
 	static const char sql[] =
 		"INSERT OR REPLACE INTO meta (key, value) VALUES"
@@ -41,22 +49,33 @@ static int write_refusals(struct glean_store *store, enum glean_side side,
 	return glean_ledger_end(store, rc, err);
 }
 
-int glean_store_refusals(struct glean_store *store, enum glean_side side, struct glean_refusals *refusals,
-			 struct glean_error *err)
+int glean_store_login_paused(struct glean_store *store, enum glean_side side, int64_t now_s,
+			     struct glean_error *err)
 {
+	struct refusals refusals = { 0 };
+	char until[32];
+	struct tm tm;
+	time_t t;
 	int rc = glean_ledger_lock(store, _("it could not be read"), err);
 
-	*refusals = (struct glean_refusals){ 0 };
 	if (rc == 0)
-		rc = read_refusals(store, side, refusals, err);
+		rc = read_refusals(store, side, &refusals, err);
 	glean_ledger_unlock(store);
-	return rc;
+	/* No pause is longer than a day: the clock had run ahead when it was set. */
+	if (rc < 0 || refusals.until_s <= now_s || refusals.until_s - now_s > GLEAN_RETRY_MAX_S)
+		return rc;
+	t = (time_t)refusals.until_s;
+	strftime(until, sizeof until, "%Y-%m-%d %H:%M", gmtime_r(&t, &tm));
+	return glean_fail(err, GLEAN_E_LOGIN,
+			  _("the login was refused %lld times in a row and is not tried again before %s UTC; "
+			    "when the password is mended, name the account to try it at once"),
+			  (long long)refusals.count, until);
 }
 
 int glean_store_login(struct glean_store *store, enum glean_side side, bool refused, int64_t now_s,
 		      struct glean_error *err)
 {
-	struct glean_refusals refusals = { 0 };
+	struct refusals refusals = { 0 };
 	int rc = glean_ledger_lock(store, _("the login could not be recorded"), err);
 
 	if (rc == 0)

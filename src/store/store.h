@@ -250,14 +250,12 @@ int glean_store_switched(struct glean_store *store, int64_t *new_s, int64_t *che
 
 /* ---- logins ---- */
 
-/* Refused in a row; no login before UNTIL_S (0: no pause) unless somebody asks for it. */
-struct glean_refusals {
-	int64_t count;
-	int64_t until_s;
-};
-
-int glean_store_refusals(struct glean_store *store, enum glean_side side, struct glean_refusals *refusals,
-			 struct glean_error *err);
+/*
+ * A server that refused the login lately is not asked again before its time:
+ * some lock the account. 0, or GLEAN_E_LOGIN: SIDE is in such a pause at NOW_S.
+ */
+int glean_store_login_paused(struct glean_store *store, enum glean_side side, int64_t now_s,
+			     struct glean_error *err);
 
 /* A login at NOW_S was refused or not: pauses grow from the third refusal in a row, to a day. */
 int glean_store_login(struct glean_store *store, enum glean_side side, bool refused, int64_t now_s,
@@ -280,9 +278,9 @@ struct glean_arrival {
 	bool lost;    /* the message's own record says that its file is not here, or is gone itself */
 	bool keyless; /* the message has no Message-ID */
 	bool set_aside;
-	bool deleting; /* its deletion was requested */
-	bool stayed;   /* and a later listing on record still had it */
-	bool back;     /* it had been gone from this server before */
+	bool deleting;	    /* its deletion was requested */
+	bool stayed;	    /* and a later listing on record still had it */
+	bool back;	    /* it had been gone from this server before */
 	const char *reason; /* why it was set aside, or NULL */
 };
 
@@ -330,13 +328,13 @@ struct glean_kept {
 	int64_t id; /* 0: there is no record */
 	int64_t variant_of;
 	enum glean_file file;
-	bool published;	 /* it was put in its place: a file that is absent was removed */
-	bool same_loose; /* ALTERED: only in Status-like lines */
-	bool elsewhere;	 /* ALTERED: what the file holds is on record as another message */
-	int sys_errno;	 /* UNREADABLE; 0: it is no file */
-	const char *path; /* of the file, relative to the account's folder, or NULL */
-	const char *name; /* of the file as recorded, or NULL */
-	int64_t size_bytes; /* as recorded; without a record, of the file */
+	bool published;	       /* it was put in its place: a file that is absent was removed */
+	bool same_loose;       /* ALTERED: only in Status-like lines */
+	bool elsewhere;	       /* ALTERED: what the file holds is on record as another message */
+	int sys_errno;	       /* UNREADABLE; 0: it is no file */
+	const char *path;      /* of the file, relative to the account's folder, or NULL */
+	const char *name;      /* of the file as recorded, or NULL */
+	int64_t size_bytes;    /* as recorded; without a record, of the file */
 	const uint8_t *sha256; /* of the file's octets; NULL: not asked for, or not read */
 	const struct glean_face *face;
 	int side; /* one of its arrivals, -1: none is on record */

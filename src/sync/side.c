@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "config/config.h"
 
@@ -30,27 +29,6 @@ static bool dry_run(const struct side_run *side)
 	return side->account->run->options->dry_run;
 }
 
-/* A server that refused the login lately is not asked again before its time: some lock the account. */
-static int refuse_in_pause(const struct side_run *side, struct glean_error *err)
-{
-	struct glean_refusals refusals;
-	int64_t now_s = run_now(side->account->run);
-	char until[32];
-	struct tm tm;
-	time_t t;
-	int rc = glean_store_refusals(side->account->store, side->side, &refusals, err);
-
-	/* No pause is longer than a day: the clock had run ahead when it was set. */
-	if (rc < 0 || refusals.until_s <= now_s || refusals.until_s - now_s > GLEAN_RETRY_MAX_S)
-		return rc;
-	t = (time_t)refusals.until_s;
-	strftime(until, sizeof until, "%Y-%m-%d %H:%M", gmtime_r(&t, &tm));
-	return glean_fail(err, GLEAN_E_LOGIN,
-			  _("the login was refused %lld times in a row and is not tried again before %s UTC; "
-			    "when the password is mended, name the account to try it at once"),
-			  (long long)refusals.count, until);
-}
-
 /* With a secret that is at hand: what others are waiting for is then up to the server alone. */
 static int open_session(struct session *session, const struct glean_buf *secret, struct glean_error *err)
 {
@@ -73,7 +51,9 @@ static int log_in(struct session *session, struct glean_error *err)
 	struct run *run = side->account->run;
 	struct glean_buf secret = { 0 };
 	bool record = !dry_run(side);
-	int rc = record && !run->options->insist ? refuse_in_pause(side, err) : 0;
+	int rc = record && !run->options->insist
+			 ? glean_store_login_paused(side->account->store, side->side, run_now(run), err)
+			 : 0;
 
 	side->not_tried = rc < 0;
 	if (rc < 0)

@@ -188,6 +188,14 @@ static void observe_all(struct glean_store *store, struct glean_seen *seen, size
 	must(glean_store_observe(store, GLEAN_OLD, seen, count, NOW_S, true, &observed, &error));
 }
 
+static void fill(struct glean_seen *seen, const struct glean_listing *listing)
+{
+	if (!seen)
+		exit(1);
+	for (size_t i = 0; i < listing->count; i++)
+		seen[i] = (struct glean_seen){ .uidl = listing->items[i].uidl, .size_bytes = 2048 };
+}
+
 /* Per entry: listed for the first time, and once more. */
 static void observe(size_t count, const char *folder)
 {
@@ -196,10 +204,7 @@ static void observe(size_t count, const char *folder)
 	struct glean_store *store = open_store(folder);
 
 	make_listing(&listing, count, 1);
-	if (!seen)
-		exit(1);
-	for (size_t i = 0; i < count; i++)
-		seen[i] = (struct glean_seen){ .uidl = listing.items[i].uidl, .size_bytes = 2048 };
+	fill(seen, &listing);
 	observe_all(store, seen, count);
 	observe_all(store, seen, count);
 	glean_store_close(store);
@@ -229,10 +234,7 @@ static void commit(size_t count, const char *folder)
 	struct glean_store *store = open_store(folder);
 
 	make_listing(&listing, count, 1);
-	if (!seen)
-		exit(1);
-	for (size_t i = 0; i < count; i++)
-		seen[i] = (struct glean_seen){ .uidl = listing.items[i].uidl, .size_bytes = 2048 };
+	fill(seen, &listing);
 	observe_all(store, seen, count);
 	for (size_t done = 0, n; done < count; done += n) {
 		n = count - done < BATCH ? count - done : BATCH;
