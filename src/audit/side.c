@@ -181,7 +181,7 @@ static int fetched_end(const struct glean_retrieved *retrieved, void *user, stru
 
 static int fetch_steps(struct fetching *fetching, struct glean_error *err)
 {
-	const struct glean_sink sink = { fetched_begin, fetched_data, fetched_end, fetching };
+	const struct glean_sink sink = { fetched_begin, fetched_data, fetched_end, NULL, fetching };
 	struct session *session = fetching->session;
 	size_t end = 0, count = session->listing.count;
 	int rc = 0;
@@ -194,7 +194,7 @@ static int fetch_steps(struct fetching *fetching, struct glean_error *err)
 		       size_bytes < GLEAN_STEP_BYTES)
 			size_bytes += fetching->wanted[end++].size_bytes;
 		rc = glean_pop3_retrieve(session->pop3, fetching->wanted + fetching->begin,
-					 end - fetching->begin, &sink, err);
+					 end - fetching->begin, NULL, &sink, err);
 		if (rc == 0)
 			rc = glean_pop3_verify(session->pop3, &session->listing, err);
 	}
@@ -279,7 +279,7 @@ static int named_end(const struct glean_retrieved *retrieved, void *user, struct
 /* Whatever becomes of the connection, each is named. */
 static int name_by_header(struct naming *naming, struct glean_error *err)
 {
-	const struct glean_sink sink = { fetched_begin, named_data, named_end, naming };
+	const struct glean_sink sink = { fetched_begin, named_data, named_end, NULL, naming };
 	struct session *session = naming->session;
 	struct glean_error failed = { 0 };
 	int rc = 0;

@@ -25,9 +25,12 @@
 /* A message may be this much larger than it was announced before it counts as a flood. */
 #define GLEAN_OVERRUN_MAX (INT64_C(64) << 20)
 
-/* RETR commands on their way, and octets announced for them: neither side can then block on a full socket. */
-#define GLEAN_WINDOW_COMMANDS 64
-#define GLEAN_WINDOW_BYTES (INT64_C(4) << 20)
+/*
+ * Commands on their way, no more than any socket takes in (8 KB): neither side can then block on a full one; and
+ * octets announced for the RETRs among them, enough for a gigabit over 250 ms.
+ */
+#define GLEAN_WINDOW_COMMANDS 512
+#define GLEAN_WINDOW_BYTES (INT64_C(32) << 20)
 
 /* After so many messages, or octets announced for them, replies and commands are compared: those were in step. */
 #define GLEAN_STEP_MESSAGES 1000
@@ -37,6 +40,8 @@
 #define GLEAN_BATCH_MESSAGES 512
 #define GLEAN_BATCH_BYTES (INT64_C(64) << 20)
 #define GLEAN_BATCH_MS 2000
+/* It may grow to so many times that while the last one is not durable yet: the line need not wait for the disk. */
+#define GLEAN_BATCH_GROWTH 4
 
 /* Octets of header lines that identify a message; what lies behind them belongs to no known mail program. */
 #define GLEAN_HEADER_MAX (1024 * 1024)

@@ -202,12 +202,12 @@ static int read_samples(struct side *side, const struct glean_wanted *samples, s
 			uint8_t (*digests)[GLEAN_SHA256_SIZE], bool *refused, struct glean_error *err)
 {
 	struct reading reading = { glean_sha256_create(), digests, refused };
-	const struct glean_sink sink = { reading_begin, reading_data, reading_end, &reading };
+	const struct glean_sink sink = { reading_begin, reading_data, reading_end, NULL, &reading };
 	int rc;
 
 	if (!reading.sha)
 		return glean_fail_memory(err);
-	rc = glean_pop3_retrieve(side->pop3, samples, count, &sink, err);
+	rc = glean_pop3_retrieve(side->pop3, samples, count, NULL, &sink, err);
 	glean_sha256_destroy(reading.sha);
 	return rc;
 }

@@ -270,18 +270,33 @@ int glean_pop3_list(struct glean_pop3 *pop3, struct glean_listing *listing, void
 	return rc;
 }
 
+bool glean_pop3_stat_fits(const struct glean_pop3 *pop3, size_t count, int64_t *size_bytes)
+{
+	size_t now = 0;
+
+	return glean_stat_parse(&now, size_bytes, pop3->framer.line, pop3->framer.line_size, NULL) == 0 &&
+	       now == count;
+}
+
+int glean_pop3_fail_step(struct glean_pop3 *pop3, struct glean_error *err)
+{
+	pop3->broken = true;
+	pop3->out_of_step = true;
+	glean_fail(err, GLEAN_E_PROTOCOL,
+		   _("%s: STAT does not say what it said before; nothing that came in this session is relied "
+		     "on"),
+		   pop3->where);
+	glean_pop3_note_reply(pop3, err);
+	return GLEAN_E_PROTOCOL;
+}
+
 /* STAT: 1 when it says COUNT messages, with their size in *SIZE_BYTES; else 0. */
 static int ask_stat(struct glean_pop3 *pop3, size_t count, int64_t *size_bytes, struct glean_error *err)
 {
-	size_t now = 0;
 	bool accepted;
 	int rc = glean_pop3_simple(pop3, GLEAN_CMD_STAT, &accepted, err);
 
-	if (rc < 0)
-		return rc;
-	return accepted &&
-	       glean_stat_parse(&now, size_bytes, pop3->framer.line, pop3->framer.line_size, NULL) == 0 &&
-	       now == count;
+	return rc < 0 ? rc : accepted && glean_pop3_stat_fits(pop3, count, size_bytes);
 }
 
 /*
@@ -300,12 +315,5 @@ int glean_pop3_verify(struct glean_pop3 *pop3, const struct glean_listing *listi
 		rc = ask_stat(pop3, listing->count, &size_bytes, err);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	pop3->broken = true;
-	pop3->out_of_step = true;
-	glean_fail(err, GLEAN_E_PROTOCOL,
-		   _("%s: STAT does not say what it said before; nothing that came in this session is relied "
-		     "on"),
-		   pop3->where);
-	glean_pop3_note_reply(pop3, err);
-	return GLEAN_E_PROTOCOL;
+	return glean_pop3_fail_step(pop3, err);
 }

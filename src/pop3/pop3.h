@@ -101,22 +101,27 @@ struct glean_sink {
 	/* A piece of it: dot-stuffing undone, CRLF as LF, all else as sent. */
 	int (*data)(const char *data, size_t size, void *user, struct glean_error *err);
 	int (*end)(const struct glean_retrieved *retrieved, void *user, struct glean_error *err);
+	/* What came for the first COUNT entries of those wanted came as replies to these. NULL: nobody asks. */
+	void (*in_step)(size_t count, void *user);
 	void *user;
 };
 
 /* One message to fetch: its number and the size announced for it, which sizes the window. */
 struct glean_wanted {
-	uint32_t number;
+	uint32_t number; /* 0: no message, but a look whether replies are still in step */
 	int64_t size_bytes;
 };
 
 /*
  * RETR the COUNT messages of WANTED in that order through a bounded window (1 where pipelining
- * is off or unknown to the server). Failures: GLEAN_E_TEMP (connection lost,
- * cancelled), GLEAN_E_PROTOCOL (a reply that is neither +OK nor -ERR, a flood).
+ * is off or unknown to the server). With LISTING, as glean_pop3_verify() at the end, and at each
+ * entry without a number, whose answer nothing waits for: it counts when a reply comes behind it.
+ * Failures: GLEAN_E_TEMP (connection lost, cancelled), GLEAN_E_PROTOCOL (a reply that is neither
+ * +OK nor -ERR, a flood, replies out of step).
  */
 int glean_pop3_retrieve(struct glean_pop3 *pop3, const struct glean_wanted *wanted, size_t count,
-			const struct glean_sink *sink, struct glean_error *err);
+			const struct glean_listing *listing, const struct glean_sink *sink,
+			struct glean_error *err);
 
 /*
  * The same by TOP, for the header alone; a server without TOP refuses each. Some send the body as well.

@@ -102,4 +102,9 @@ void glean_pop3_note_reply(const struct glean_pop3 *pop3, struct glean_error *er
 /* GLEAN_E_PROTOCOL with the framer's line, which no reply may be. */
 int glean_pop3_fail_reply(const struct glean_pop3 *pop3, struct glean_error *err);
 
+/* Is the framer's line STAT's answer with COUNT messages? Then their size is in *SIZE_BYTES. */
+bool glean_pop3_stat_fits(const struct glean_pop3 *pop3, size_t count, int64_t *size_bytes);
+/* GLEAN_E_PROTOCOL: it is not, and the session is broken. */
+int glean_pop3_fail_step(struct glean_pop3 *pop3, struct glean_error *err);
+
 #endif

@@ -64,19 +64,28 @@ int glean_flush_file_system(struct glean_store *store, int fd, struct glean_erro
 	return 0;
 }
 
+/* Files and their names in tmp. TMP_FD is as old as the store: syncfs() tells it of every failed write since. */
 static int flush_all(struct glean_store *store, const struct glean_entry *entries, size_t count,
 		     struct glean_error *err)
 {
+	size_t files = 0;
 	int rc = 0;
 
-	/* TMP_FD is as old as the store: it is told of every failed write since. */
-	if (count > FLUSH_SINGLY_MAX)
+	for (size_t i = 0; i < count; i++)
+		files += entries[i].staged != NULL;
+	if (files == 0)
+		return 0;
+	if (files > FLUSH_SINGLY_MAX)
 		rc = glean_flush_file_system(store, store->tmp_fd, err);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = flush_file(store, entries[i].staged, err);
-	if (rc >= 0 && glean_flush_fd(store->tmp_fd) < 0)
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (entries[i].staged)
+			rc = flush_file(store, entries[i].staged, err);
+	}
+	if (rc == 0 && glean_flush_fd(store->tmp_fd) < 0)
 		rc = glean_fail_errno(err, _("flush %s/Maildir/tmp"), store->account->store_dir);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 /*
@@ -89,23 +98,13 @@ static int flush_batch(struct glean_store *store, const struct glean_entry *entr
 		       struct glean_error *err)
 {
 	struct glean_error failed = { 0 };
-	int rc;
+	int rc = flush_all(store, entries, count, &failed);
 
-	for (size_t i = 0; i < count; i++) {
-		if (!entries[i].staged->ended)
-			return glean_fail(err, GLEAN_E_INTERNAL,
-					  _("a message that is not whole was to be committed"));
-	}
-	pthread_mutex_lock(&store->flush_mutex);
-	rc = flush_all(store, entries, count, &failed);
 	if (rc < 0) {
-		pthread_mutex_lock(&store->mutex);
 		glean_store_break(store, &failed);
-		pthread_mutex_unlock(&store->mutex);
 		if (err)
 			*err = failed;
 	}
-	pthread_mutex_unlock(&store->flush_mutex);
 	return rc;
 }
 
@@ -130,10 +129,7 @@ static int publish(struct glean_store *store, const struct glean_entry *entries,
 		return glean_fail_errno(err, _("flush %s/Maildir/new"), store->account->store_dir);
 	if (used[PLACE_VARIANTS] && glean_flush_fd(store->variants_fd) < 0)
 		return glean_fail_errno(err, _("flush %s/variants"), store->account->store_dir);
-	for (size_t i = 0; i < count; i++) {
-		if (outcomes[i].use_file)
-			store->renamed[store->n_renamed++] = outcomes[i].message;
-	}
+	store->renamed |= used[PLACE_MAILDIR] || used[PLACE_VARIANTS];
 	return 0;
 }
 
@@ -151,45 +147,86 @@ static void set_path(struct glean_store *store, const struct glean_outcome *outc
 
 /* ---- recorded ---- */
 
-static int record(struct glean_store *store, enum glean_side side, const struct glean_entry *entries,
-		  size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_outcome *outcomes,
-		  struct glean_error *err)
+static int merge(struct glean_store *store, enum glean_side side, const struct glean_entry *entries,
+		 size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_outcome *outcomes,
+		 struct glean_error *err)
 {
 	static const char unverified[] =
 		"UPDATE side SET unverified_s = min(coalesce(unverified_s, ?2), ?2) WHERE side = ?1";
-	int rc = glean_ledger_begin(store, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		rc = glean_merge(store, side, &entries[i], now_s, &receipts[i], &outcomes[i], err);
 		if (rc == 0 && outcomes[i].use_file && outcomes[i].place == PLACE_VARIANTS)
 			rc = glean_variants_open(store, err);
 	}
+	return rc < 0 ? rc : glean_sql_run(store, NULL, err, unverified, "ii", SQL_INT(side), now_s);
+}
+
+static void drop(struct glean_entry *entry)
+{
+	glean_staged_drop(entry->staged);
+	entry->staged = NULL;
+}
+
+/*
+ * What each message is decides the transaction, before the flush: a file that
+ * is here already need not reach the disk. The commit point lies behind it.
+ */
+static int record(struct glean_store *store, enum glean_side side, struct glean_entry *entries, size_t count,
+		  int64_t now_s, struct glean_receipt *receipts, struct glean_outcome *outcomes,
+		  struct glean_error *err)
+{
+	int rc = glean_ledger_begin(store, err);
+
+	if (rc < 0)
+		return rc;
+	rc = merge(store, side, entries, count, now_s, receipts, outcomes, err);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (!outcomes[i].use_file)
+			drop(&entries[i]);
+	}
 	if (rc == 0)
-		rc = glean_sql_run(store, NULL, err, unverified, "ii", SQL_INT(side), now_s);
+		rc = flush_batch(store, entries, count, err);
 	if (rc == 0)
 		store->unverified[side] = true;
 	rc = glean_ledger_end(store, rc, err);
 	/* From here on the ledger names these files. Whether it does after a failed flush, the next run finds
 	 * out. */
-	for (size_t i = 0; i < count && (rc == 0 || store->broken); i++)
-		entries[i].staged->kept = outcomes[i].use_file;
+	for (size_t i = 0; i < count && (rc == 0 || store->broken); i++) {
+		if (entries[i].staged)
+			entries[i].staged->kept = outcomes[i].use_file;
+	}
 	return rc;
 }
 
-static int commit(struct glean_store *store, enum glean_side side, const struct glean_entry *entries,
-		  size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_error *err)
+/* Only where a second server may have the same. */
+static void note_known(struct glean_store *store, const struct glean_entry *entries,
+		       const struct glean_outcome *outcomes, size_t count)
+{
+	const struct glean_account *account = store->account;
+
+	if (!account->server[GLEAN_OLD].present || !account->server[GLEAN_NEW].present)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (outcomes[i].use_file)
+			glean_note_known(store, &entries[i].staged->identity);
+	}
+}
+
+static int commit(struct glean_store *store, enum glean_side side, struct glean_entry *entries, size_t count,
+		  int64_t now_s, struct glean_receipt *receipts, struct glean_error *err)
 {
 	struct glean_outcome *outcomes = calloc(count, sizeof *outcomes);
-	int rc = outcomes ? glean_ledger_reserve(store, count, err) : glean_fail_memory(err);
+	int rc = outcomes ? record(store, side, entries, count, now_s, receipts, outcomes, err)
+			  : glean_fail_memory(err);
 
-	if (rc == 0)
-		rc = record(store, side, entries, count, now_s, receipts, outcomes, err);
 	if (rc == 0) {
 		rc = publish(store, entries, outcomes, count, err);
 		if (rc < 0)
 			glean_store_break(store, err); /* rows without their files: opening it repairs that */
+		else
+			note_known(store, entries, outcomes, count);
 	}
 	for (size_t i = 0; i < count && rc == 0; i++)
 		set_path(store, &outcomes[i], &receipts[i]);
@@ -200,20 +237,22 @@ static int commit(struct glean_store *store, enum glean_side side, const struct 
 int glean_store_commit(struct glean_store *store, enum glean_side side, struct glean_entry *entries,
 		       size_t count, int64_t now_s, struct glean_receipt *receipts, struct glean_error *err)
 {
-	int rc;
+	int rc = 0;
 
 	if (count == 0)
 		return 0;
-	rc = flush_batch(store, entries, count, err);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (!entries[i].staged->ended)
+			rc = glean_fail(err, GLEAN_E_INTERNAL,
+					_("a message that is not whole was to be committed"));
+	}
 	if (rc == 0) {
 		rc = glean_ledger_lock(store, _("the batch could not be recorded"), err);
 		if (rc == 0)
 			rc = commit(store, side, entries, count, now_s, receipts, err);
 		glean_ledger_unlock(store);
 	}
-	for (size_t i = 0; i < count; i++) {
-		glean_staged_drop(entries[i].staged);
-		entries[i].staged = NULL;
-	}
+	for (size_t i = 0; i < count; i++)
+		drop(&entries[i]);
 	return rc;
 }

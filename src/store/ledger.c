@@ -320,13 +320,15 @@ void glean_ledger_unlock(struct glean_store *store)
 int glean_ledger_begin(struct glean_store *store, struct glean_error *err)
 {
 	static const char begin[] = "BEGIN IMMEDIATE";
-	static const char publish[] = "UPDATE message SET published = 1 WHERE id = ?1 AND published = 0";
+	/* By the index of those; what was not renamed is none of this run's: publishing would have failed. */
+	static const char publish[] =
+		"UPDATE message SET published = 1 WHERE published = 0 AND published <> 1";
 	int rc = glean_sql_run(store, NULL, err, begin, "");
 
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < store->n_renamed && rc == 0; i++)
-		rc = glean_sql_run(store, NULL, err, publish, "i", store->renamed[i]);
+	if (store->renamed)
+		rc = glean_sql_run(store, NULL, err, publish, "");
 	return rc < 0 ? glean_ledger_end(store, rc, err) : 0;
 }
 
@@ -337,7 +339,7 @@ int glean_ledger_end(struct glean_store *store, int rc, struct glean_error *err)
 	if (rc == 0) {
 		rc = glean_sql_run(store, NULL, err, commit, "");
 		if (rc == 0) {
-			store->n_renamed = 0;
+			store->renamed = false;
 			return 0;
 		}
 		/* After a failed flush nobody knows what a crash would leave. */
@@ -347,21 +349,6 @@ int glean_ledger_end(struct glean_store *store, int rc, struct glean_error *err)
 	if (!sqlite3_get_autocommit(store->db))
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
-}
-
-int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_error *err)
-{
-	size_t wanted = store->n_renamed + count;
-	int64_t *grown;
-
-	if (wanted <= store->renamed_capacity)
-		return 0;
-	grown = realloc(store->renamed, 2 * wanted * sizeof *grown);
-	if (!grown)
-		return glean_fail_memory(err);
-	store->renamed = grown;
-	store->renamed_capacity = 2 * wanted;
-	return 0;
 }
 
 /* ---- opening ---- */
@@ -474,7 +461,7 @@ static int connect_file(struct glean_store *store, struct glean_error *err)
 	/* No statement is planned anew because a parameter has another value. */
 	sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
 	return exec(store,
-		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA foreign_keys = ON;"
 		    "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY",
 		    err);
 }
@@ -588,7 +575,5 @@ void glean_ledger_close(struct glean_store *store)
 	store->db = NULL;
 	free(store->ledger_path);
 	store->ledger_path = NULL;
-	free(store->renamed);
-	store->renamed = NULL;
-	store->n_renamed = store->renamed_capacity = 0;
+	store->renamed = false;
 }

@@ -60,8 +60,14 @@ struct glean_staged {
 	bool after_cr;
 	int64_t size_bytes;
 	int64_t bare_lines;	    /* line ends that are a bare LF here */
-	char name[GLEAN_STEM_SIZE]; /* in Maildir/tmp; "" before the file exists */
+	char name[GLEAN_STEM_SIZE]; /* in Maildir/tmp; "" before the file exists, and of a known duplicate */
 	struct glean_identity identity;
+};
+
+/* A message that this run put into its place. */
+struct glean_known {
+	uint8_t content[GLEAN_SHA256_SIZE];
+	char *key; /* NULL: nothing here */
 };
 
 struct glean_store {
@@ -79,8 +85,7 @@ struct glean_store {
 		sqlite3_stmt *stmt;
 	} cached[GLEAN_STATEMENTS];
 	size_t n_cached;
-	int64_t *renamed; /* messages in their place; published = 1 goes along with the next transaction */
-	size_t n_renamed, renamed_capacity;
+	bool renamed; /* messages into their place: published = 1 goes along with the next transaction */
 	int64_t listing[2];	    /* number of the newest listing */
 	bool unverified[2];	    /* something was committed in a session that is not settled */
 	int64_t adopted[2];	    /* number of the newest listing when files were last adopted, -1: never */
@@ -90,12 +95,10 @@ struct glean_store {
 	struct glean_error failure; /* why it is broken */
 	bool damaged; /* the ledger contradicts itself or cannot be read: nothing more is done by it */
 
-	pthread_mutex_t
-		flush_mutex; /* who is told of a failed flush marks the store as broken before others flush */
-
 	pthread_mutex_t pool_mutex; /* guards the rest */
 	struct glean_writer *pool;
 	int open_staged;
+	struct glean_known *known; /* NULL: none yet */
 };
 
 /* ---- statements: all with the mutex held (but before threads: open, recovery, readers) ---- */
@@ -171,8 +174,6 @@ int glean_ledger_begin(struct glean_store *store, struct glean_error *err);
 int glean_ledger_end(struct glean_store *store, int rc, struct glean_error *err);
 /* Within a transaction: what SIDE's last session brought is no longer in doubt. */
 int glean_session_settled(struct glean_store *store, enum glean_side side, struct glean_error *err);
-/* Room for COUNT more messages in the list of renamed ones. */
-int glean_ledger_reserve(struct glean_store *store, size_t count, struct glean_error *err);
 
 /* Message-ID, sender, subject and date of a row that has them in this order from COLUMN on. */
 void glean_row_face(struct glean_face *face, sqlite3_stmt *stmt, int column);
@@ -248,6 +249,13 @@ int glean_merge(struct glean_store *store, enum glean_side side, const struct gl
 int glean_flush_file_system(struct glean_store *store, int fd, struct glean_error *err);
 
 void glean_writers_free(struct glean_store *store);
+
+/* ---- messages that are here for certain (known.c) ---- */
+
+/* IDENTITY's file is in its place, and durable there. */
+void glean_note_known(struct glean_store *store, const struct glean_identity *identity);
+bool glean_is_known(struct glean_store *store, const struct glean_identity *identity);
+void glean_known_free(struct glean_store *store);
 
 /* ---- reading (reader.c) ---- */
 

@@ -203,22 +203,25 @@ static int find_same_arrival(struct merge *m, int64_t *message)
 
 static int find_by_key(struct merge *m, int64_t *message)
 {
+	static const char first[] = "SELECT id, published, content FROM message WHERE key = ?1 AND key <> ''"
+				    " AND variant_of IS NULL";
 	static const char same[] = "SELECT id FROM message WHERE key = ?1 AND key <> '' AND content = ?2"
 				   " ORDER BY id LIMIT 1";
-	static const char first[] = "SELECT id, published FROM message WHERE key = ?1 AND key <> ''"
-				    " AND variant_of IS NULL";
 	sqlite3_stmt *stmt;
-	int rc = glean_sql_number(m->store, message, m->err, same, "tb", m->identity->key, CONTENT(m));
+	int rc = glean_sql_row(m->store, &stmt, m->err, first, "t", m->identity->key);
 
-	if (rc < 0 || *message)
-		return rc;
-	rc = glean_sql_row(m->store, &stmt, m->err, first, "t", m->identity->key);
 	if (rc <= 0)
 		return rc;
 	m->variant_of = sqlite3_column_int64(stmt, 0);
 	m->first_lost = sqlite3_column_int(stmt, 1) == PUBLISHED_LOST;
+	if (same_blob(stmt, 2, m->identity->content))
+		*message = m->variant_of;
 	sqlite3_reset(stmt);
-	return 0;
+	if (*message == 0)
+		rc = glean_sql_number(m->store, message, m->err, same, "tb", m->identity->key, CONTENT(m));
+	if (*message)
+		m->variant_of = 0;
+	return rc < 0 ? rc : 0;
 }
 
 /*
@@ -273,15 +276,19 @@ static int find_without_key(struct merge *m, int64_t *message)
 
 /* ---- recording ---- */
 
-static void use_file(struct merge *m, int place)
+static int use_file(struct merge *m, int place)
 {
 	const struct glean_staged *staged = m->entry->staged;
 	long long size = (long long)staged->size_bytes;
 
+	if (!staged->name[0])
+		return glean_fail(m->err, GLEAN_E_INTERNAL,
+				  _("a message was taken for a duplicate, and is none"));
 	m->outcome->use_file = true;
 	m->outcome->place = place;
 	snprintf(m->outcome->name, sizeof m->outcome->name, "%s,S=%lld,W=%lld", staged->name, size,
 		 size + (long long)staged->bare_lines);
+	return 0;
 }
 
 static int insert_message(struct merge *m)
@@ -296,7 +303,9 @@ static int insert_message(struct merge *m)
 		      !m->first_lost && m->arrival.state != ARRIVAL_SHORT;
 	int rc;
 
-	use_file(m, beside ? PLACE_VARIANTS : PLACE_MAILDIR);
+	rc = use_file(m, beside ? PLACE_VARIANTS : PLACE_MAILDIR);
+	if (rc < 0)
+		return rc;
 	rc = glean_sql_run(m->store, NULL, m->err, sql, "tbbbitiiiibbbi", id->key, CONTENT(m), RAW(m),
 			   LOOSE(m), id->size_bytes, m->outcome->name, SQL_INT(m->outcome->place),
 			   side_bit(m), m->now_s, id->date_s, BLOB(&id->message_id), BLOB(&id->from),
@@ -334,7 +343,9 @@ static int join_message(struct merge *m, int64_t message, bool *lost)
 		rc = glean_sql_run(m->store, NULL, m->err, pair, "ii", message, side_bit(m));
 	if (rc < 0 || !*lost)
 		return rc;
-	use_file(m, m->outcome->place);
+	rc = use_file(m, m->outcome->place);
+	if (rc < 0)
+		return rc;
 	return glean_sql_run(m->store, NULL, m->err, restore, "ibbit", message, RAW(m), LOOSE(m),
 			     m->identity->size_bytes, m->outcome->name);
 }

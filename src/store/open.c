@@ -248,7 +248,6 @@ static struct glean_store *create(const struct glean_account *account, const str
 	store->dir_fd = store->lock_fd = store->tmp_fd = store->new_fd = store->cur_fd = store->variants_fd =
 		-1;
 	pthread_mutex_init(&store->mutex, NULL);
-	pthread_mutex_init(&store->flush_mutex, NULL);
 	pthread_mutex_init(&store->pool_mutex, NULL);
 	return store;
 }
@@ -501,7 +500,7 @@ int glean_store_open_files(struct glean_store **store, const struct glean_accoun
 /* published = 1 for what was renamed since the last transaction; if it fails, the next run finds out. */
 static void flush_renamed(struct glean_store *store)
 {
-	if (!store->db || store->broken || store->damaged || store->n_renamed == 0)
+	if (!store->db || store->broken || store->damaged || !store->renamed)
 		return;
 	store->action = _("it could not be brought up to date");
 	if (glean_ledger_begin(store, NULL) == 0)
@@ -515,6 +514,7 @@ void glean_store_close(struct glean_store *store)
 	flush_renamed(store);
 	glean_ledger_close(store);
 	glean_writers_free(store);
+	glean_known_free(store);
 	/* The next run need not look for what this one left. */
 	if (store->sound && !store->broken && !store->damaged && ftruncate(store->lock_fd, 0) < 0)
 		glean_log(store->context, GLEAN_LOG_INFO, "%s/lock: %s", store->account->store_dir,
@@ -527,7 +527,6 @@ void glean_store_close(struct glean_store *store)
 			close(fds[i]);
 	}
 	pthread_mutex_destroy(&store->mutex);
-	pthread_mutex_destroy(&store->flush_mutex);
 	pthread_mutex_destroy(&store->pool_mutex);
 	free(store);
 }

@@ -68,6 +68,7 @@ static int create_file(struct glean_staged *staged, struct glean_error *err)
 {
 	uint8_t random[8];
 	char hex[2 * sizeof random + 1];
+	struct stat st;
 
 	if (getentropy(random, sizeof random) < 0)
 		return glean_fail_errno(err, _("get random numbers"));
@@ -81,6 +82,9 @@ static int create_file(struct glean_staged *staged, struct glean_error *err)
 		staged->name[0] = '\0';
 		return rc;
 	}
+	/* Most umasks leave it as it is, and looking is cheaper than setting. */
+	if (fstat(staged->fd, &st) == 0 && (st.st_mode & 07777) == 0600)
+		return 0;
 	if (fchmod(staged->fd, 0600) < 0)
 		return glean_fail_errno(err, _("protect Maildir/tmp/%s"), staged->name);
 	return 0;
@@ -89,7 +93,6 @@ static int create_file(struct glean_staged *staged, struct glean_error *err)
 int glean_staged_begin(struct glean_store *store, struct glean_staged **staged_r, struct glean_error *err)
 {
 	struct glean_staged *staged = calloc(1, sizeof *staged);
-	int rc;
 
 	*staged_r = NULL;
 	if (!staged)
@@ -97,13 +100,22 @@ int glean_staged_begin(struct glean_store *store, struct glean_staged **staged_r
 	staged->store = store;
 	staged->fd = -1;
 	staged->writer = take_writer(store);
-	rc = staged->writer ? create_file(staged, err) : glean_fail_memory(err);
-	if (rc < 0) {
+	if (!staged->writer) {
 		glean_staged_drop(staged);
-		return rc;
+		return glean_fail_memory(err);
 	}
 	*staged_r = staged;
 	return 0;
+}
+
+/* Into the file, which is made for the first of it. */
+static int put(struct glean_staged *staged, const char *data, size_t size, struct glean_error *err)
+{
+	int rc = staged->name[0] ? 0 : create_file(staged, err);
+
+	if (rc == 0 && size && glean_write_all(staged->fd, data, size) < 0)
+		rc = glean_fail_errno(err, _("write Maildir/tmp/%s"), staged->name);
+	return rc;
 }
 
 static int flush(struct glean_staged *staged, struct glean_error *err)
@@ -112,9 +124,7 @@ static int flush(struct glean_staged *staged, struct glean_error *err)
 	size_t used = writer->used;
 
 	writer->used = 0;
-	if (used && glean_write_all(staged->fd, writer->data, used) < 0)
-		return glean_fail_errno(err, _("write Maildir/tmp/%s"), staged->name);
-	return 0;
+	return put(staged, writer->data, used, err);
 }
 
 /* So many octets at once, a number that compilers make wide instructions of. */
@@ -159,11 +169,8 @@ int glean_staged_write(struct glean_staged *staged, const void *data, size_t siz
 		rc = flush(staged, err);
 	if (rc < 0)
 		return rc;
-	if (size > sizeof writer->data) {
-		if (glean_write_all(staged->fd, data, size) < 0)
-			return glean_fail_errno(err, _("write Maildir/tmp/%s"), staged->name);
-		return 0;
-	}
+	if (size > sizeof writer->data)
+		return put(staged, data, size, err);
 	memcpy(writer->data + writer->used, data, size);
 	writer->used += size;
 	return 0;
@@ -192,21 +199,23 @@ static int close_or_keep(struct glean_staged *staged, struct glean_error *err)
 
 int glean_staged_end(struct glean_staged *staged, struct glean_error *err)
 {
-	int rc;
+	int rc = 0;
 
 	if (!staged->writer)
 		return glean_fail(err, GLEAN_E_INTERNAL, _("a message was written to after its end"));
-	rc = flush(staged, err);
-	if (rc < 0)
-		return rc;
 	if (glean_scan_end(staged->writer->scan, &staged->identity) < 0)
 		return glean_fail_memory(err);
+	/* A duplicate that is known as one before any of it was written needs no file. */
+	if (staged->name[0] || !glean_is_known(staged->store, &staged->identity))
+		rc = flush(staged, err);
+	if (rc < 0)
+		return rc;
 	if (staged->identity.size_bytes != staged->size_bytes)
 		return glean_fail(err, GLEAN_E_INTERNAL,
 				  _("Maildir/tmp/%s: written and scanned sizes differ"), staged->name);
 	give_writer(staged);
 	staged->ended = true;
-	return close_or_keep(staged, err);
+	return staged->fd < 0 ? 0 : close_or_keep(staged, err);
 }
 
 void glean_staged_drop(struct glean_staged *staged)

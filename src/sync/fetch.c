@@ -8,11 +8,13 @@
 #include <string.h>
 
 struct batch {
-	struct glean_entry *entries; /* room for GLEAN_BATCH_MESSAGES */
+	struct glean_entry *entries; /* room for the largest */
 	size_t count;
 	int64_t size_bytes;
 	int64_t begun_ms;
 };
+
+#define LARGEST_BATCH ((size_t)GLEAN_BATCH_GROWTH * GLEAN_BATCH_MESSAGES)
 
 /* The side's thread fills one batch while the committer's thread empties the other. */
 struct fetch {
@@ -20,6 +22,8 @@ struct fetch {
 	const struct glean_listing *listing;
 	const struct glean_seen *seen;
 	const struct glean_plan *plan;
+	const struct glean_wanted *wanted; /* the plan's messages with checks between */
+	size_t next;			   /* of WANTED: what is to come */
 	int64_t now_s;
 	struct stored *stored;
 	struct glean_receipt *receipts;
@@ -119,20 +123,20 @@ static void *committer(void *arg)
 
 /* ---- the side's thread ---- */
 
-/* Hand the full batch over as soon as the last one is done. */
-static int hand_over(struct fetch *fetch, struct glean_error *err)
+/* Hand the batch over as soon as the last one is done; without WAIT: if it is. */
+static int hand_over(struct fetch *fetch, bool wait, struct glean_error *err)
 {
 	int rc = 0;
 
 	if (fetch->filling.count == 0)
 		return 0;
 	pthread_mutex_lock(&fetch->lock);
-	while (fetch->committing.count > 0)
+	while (wait && fetch->committing.count > 0)
 		pthread_cond_wait(&fetch->changed, &fetch->lock);
 	if (fetch->error.status != 0) {
 		*err = fetch->error;
 		rc = err->status;
-	} else {
+	} else if (fetch->committing.count == 0) {
 		struct batch emptied = fetch->committing;
 
 		fetch->committing = fetch->filling;
@@ -200,11 +204,12 @@ static int refused_message(struct fetch *fetch, size_t i, const char *reply, str
 static int end_message(const struct glean_retrieved *retrieved, void *user, struct glean_error *err)
 {
 	struct fetch *fetch = user;
-	size_t i = fetch->plan->fetch[fetch->in_step + retrieved->index];
+	size_t i = fetch->plan->fetch[fetch->done];
 	struct batch *batch = &fetch->filling;
 	int rc;
 
 	fetch->done++;
+	fetch->next = retrieved->index + 1;
 	fetch->bytes += fetch->listing->items[i].size_bytes;
 	fetch->partial = 0;
 	if (retrieved->refused) {
@@ -227,9 +232,11 @@ static int end_message(const struct glean_retrieved *retrieved, void *user, stru
 	fetch->staged = NULL;
 	batch->size_bytes += retrieved->octets;
 	show_progress(fetch, fetch->done == (int64_t)fetch->plan->n_fetch);
-	if (batch->count == GLEAN_BATCH_MESSAGES || batch->size_bytes >= GLEAN_BATCH_BYTES ||
+	if (batch->count == LARGEST_BATCH || batch->size_bytes >= GLEAN_BATCH_GROWTH * GLEAN_BATCH_BYTES)
+		return hand_over(fetch, true, err);
+	if (batch->count >= GLEAN_BATCH_MESSAGES || batch->size_bytes >= GLEAN_BATCH_BYTES ||
 	    glean_monotonic_ms() - batch->begun_ms >= GLEAN_BATCH_MS)
-		return hand_over(fetch, err);
+		return hand_over(fetch, false, err);
 	return 0;
 }
 
@@ -262,62 +269,71 @@ static bool drop_cut_short(struct batch *batch)
 /*
  * The session failed in the midst of a message: was it because of it, or of
  * the one before? Without a unique-id there is nothing to know it by next time.
- * When all before END had come no message was under way.
+ * At a check, as behind all, no message was under way.
  */
-static void note_cut_off(struct fetch *fetch, int rc, size_t end, const char *reason)
+static void note_cut_off(struct fetch *fetch, int rc, const char *reason)
 {
+	bool blame = fetch->wanted[fetch->next].number != 0;
 	int64_t culprit = fetch->done;
 	const struct glean_seen *seen;
 
 	if ((rc != GLEAN_E_TEMP && rc != GLEAN_E_PROTOCOL) || run_cancelled(fetch->side->account->run))
 		return;
-	if (rc == GLEAN_E_PROTOCOL && drop_cut_short(&fetch->filling))
+	if (rc == GLEAN_E_PROTOCOL && drop_cut_short(&fetch->filling)) {
+		blame = true;
 		culprit--;
-	if (culprit == (int64_t)end)
+	}
+	if (!blame)
 		return;
 	seen = &fetch->seen[fetch->plan->fetch[culprit]];
 	if (seen->arrival)
 		glean_store_cut_off(fetch->side->account->store, seen->arrival, reason, fetch->now_s, NULL);
 }
 
-/* How many messages are retrieved until replies and commands are compared again. */
-static size_t next_step(const struct glean_wanted *wanted, size_t left)
+static void in_step(size_t count, void *user)
 {
-	int64_t size_bytes = 0;
-	size_t n = 0;
+	struct fetch *fetch = user;
 
-	while (n < left && n < GLEAN_STEP_MESSAGES && size_bytes < GLEAN_STEP_BYTES)
-		size_bytes += wanted[n++].size_bytes;
+	fetch->in_step = 0;
+	for (size_t i = 0; i < count; i++)
+		fetch->in_step += fetch->wanted[i].number != 0;
+}
+
+/* The plan's messages, and a check between them every so often. Returns how many entries there are. */
+static size_t set_wanted(struct glean_wanted *wanted, const struct glean_plan *plan,
+			 const struct glean_listing *listing)
+{
+	size_t n = 0, messages = 0;
+	int64_t size_bytes = 0;
+
+	for (size_t i = 0; i < plan->n_fetch; i++) {
+		const struct glean_listed *listed = &listing->items[plan->fetch[i]];
+
+		if (messages == GLEAN_STEP_MESSAGES || size_bytes >= GLEAN_STEP_BYTES) {
+			wanted[n++] = (struct glean_wanted){ 0 };
+			messages = 0;
+			size_bytes = 0;
+		}
+		wanted[n++] = (struct glean_wanted){ listed->number, listed->size_bytes };
+		messages++;
+		size_bytes += listed->size_bytes;
+	}
 	return n;
 }
 
 static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_error *err)
 {
-	struct glean_wanted *wanted = calloc(fetch->plan->n_fetch, sizeof *wanted);
-	const struct glean_sink sink = { begin_message, message_data, end_message, fetch };
-	size_t end = 0;
-	int rc = 0;
+	struct glean_wanted *wanted = calloc(2 * fetch->plan->n_fetch + 1, sizeof *wanted);
+	const struct glean_sink sink = { begin_message, message_data, end_message, in_step, fetch };
+	int rc;
 
 	if (!wanted)
 		return glean_fail_memory(err);
-	for (size_t i = 0; i < fetch->plan->n_fetch; i++) {
-		const struct glean_listed *listed = &fetch->listing->items[fetch->plan->fetch[i]];
-
-		wanted[i] = (struct glean_wanted){ listed->number, listed->size_bytes };
-	}
-	while (rc == 0 && end < fetch->plan->n_fetch) {
-		const struct glean_wanted *next = wanted + end;
-
-		fetch->in_step = end;
-		end += next_step(next, fetch->plan->n_fetch - end);
-		rc = glean_pop3_retrieve(pop3, next, end - fetch->in_step, &sink, err);
-		if (rc == 0)
-			rc = glean_pop3_verify(pop3, fetch->listing, err);
-	}
-	if (rc == 0)
-		fetch->in_step = end;
+	fetch->wanted = wanted;
+	rc = glean_pop3_retrieve(pop3, wanted, set_wanted(wanted, fetch->plan, fetch->listing),
+				 fetch->listing, &sink, err);
 	if (rc < 0)
-		note_cut_off(fetch, rc, end, err->text);
+		note_cut_off(fetch, rc, err->text);
 	glean_staged_drop(fetch->staged);
 	fetch->staged = NULL;
 	free(wanted);
@@ -328,7 +344,7 @@ static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_e
 static int end_committer(struct fetch *fetch, pthread_t thread, int rc, struct glean_error *err)
 {
 	struct glean_error late = { 0 };
-	int handed = hand_over(fetch, &late);
+	int handed = hand_over(fetch, true, &late);
 
 	pthread_mutex_lock(&fetch->lock);
 	fetch->ended = true;
@@ -358,7 +374,7 @@ int side_fetch(struct side_run *side, struct glean_pop3 *pop3, const struct glea
 			       .stored = stored,
 			       .lock = PTHREAD_MUTEX_INITIALIZER,
 			       .changed = PTHREAD_COND_INITIALIZER };
-	size_t room = plan->n_fetch < GLEAN_BATCH_MESSAGES ? plan->n_fetch : GLEAN_BATCH_MESSAGES;
+	size_t room = plan->n_fetch < LARGEST_BATCH ? plan->n_fetch : LARGEST_BATCH;
 	pthread_t thread;
 	int rc = 0;
 

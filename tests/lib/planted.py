@@ -56,10 +56,10 @@ PLANTED = {
     # ---- the order of things ----
     "deletes before the commit": [
         (STORE + "commit.c", "int glean_store_commit(", HELD_COMMIT + "int glean_store_commit("),
-        (STORE + "commit.c", "	if (count == 0)\n		return 0;\n	rc = flush_batch(",
+        (STORE + "commit.c", "	if (count == 0)\n		return 0;\n	for (size_t i = 0; i < count && rc == 0; i++) {\n",
          "	if (count == 0)\n		return 0;\n	if (side == GLEAN_OLD)\n"
          "		return hold(entries, count, now_s, receipts);\n	side = side == 2 ? GLEAN_OLD : side;\n"
-         "	rc = flush_batch("),
+         "	for (size_t i = 0; i < count && rc == 0; i++) {\n"),
         (STORE + "deletion.c", '		" WHERE id = ?1 AND state = 1 AND gone_s IS NULL"\n'
          '		" AND EXISTS (SELECT 1 FROM message WHERE message.id = arrival.message AND published = 1)";',
          '		" WHERE id = ?1 AND gone_s IS NULL";'),
@@ -84,7 +84,7 @@ PLANTED = {
         (STORE + "commit.c", "static int publish(", "int publish("),
     ],
     "renamed before the flush": [
-        (STORE + "commit.c", "	rc = flush_batch(store, entries, count, err);\n", "	rc = 0;\n"),
+        (STORE + "commit.c", "		rc = flush_batch(store, entries, count, err);\n", "		rc = 0;\n"),
         (STORE + "commit.c", "		glean_ledger_unlock(store);\n	}\n",
          "		glean_ledger_unlock(store);\n		syncfs(store->new_fd);\n	}\n"),
     ],
@@ -151,12 +151,12 @@ PLANTED = {
         (STORE + "commit.c", "	if (glean_flush_fd(fd) < 0)\n", "	if (glean_flush_fd(fd) < 0 && glean_flush_fd(fd) < 0)\n"),
     ],
     "a failed write is not noticed": [
-        (STORE + "staged.c", "	if (used && glean_write_all(staged->fd, writer->data, used) < 0)\n",
-         "	if (used && glean_write_all(staged->fd, writer->data, used) < -1)\n"),
+        (STORE + "staged.c", "	if (rc == 0 && size && glean_write_all(staged->fd, data, size) < 0)\n",
+         "	if (rc == 0 && size && glean_write_all(staged->fd, data, size) < -1)\n"),
     ],
     "what failed to be stored is deleted all the same": [
-        (STORE + "commit.c", "	rc = flush_all(store, entries, count, &failed);\n",
-         "	rc = flush_all(store, entries, count, &failed) * 0;\n"),
+        (STORE + "commit.c", "	int rc = flush_all(store, entries, count, &failed);\n",
+         "	int rc = flush_all(store, entries, count, &failed) * 0;\n"),
     ],
     "the name of the log is not flushed": [
         (STORE + "ledger.c", "	if (rc == 0 && glean_flush_fd(store->dir_fd) < 0)\n", "	if (rc == 0 && store->dir_fd < 0)\n"),
@@ -171,7 +171,7 @@ PLANTED = {
          "	if (used[PLACE_MAILDIR] && store->new_fd < 0)\n"),
     ],
     "the folder of staged files is not flushed": [
-        (STORE + "commit.c", "	if (rc >= 0 && glean_flush_fd(store->tmp_fd) < 0)\n", "	if (rc >= 0 && store->tmp_fd < 0)\n"),
+        (STORE + "commit.c", "	if (rc == 0 && glean_flush_fd(store->tmp_fd) < 0)\n", "	if (rc == 0 && store->tmp_fd < 0)\n"),
     ],
     "the folders above are not flushed": [
         (STORE + "open.c", "	*slash = '/';\n	if (fd < 0)\n		return -1;\n	rc = glean_flush_fd(fd);\n",

@@ -13,10 +13,10 @@ class Story:
     def __init__(self):
         pairs = [both_copies(f"pair{i}", mid=None if i == 3 else "") for i in range(4)]
         twin = message("twin", mid=None)
-        self.at_old = [message(f"old{i}") for i in range(6)] + [old for old, _ in pairs] + [twin, twin]
+        self.at_old = [message(f"old{i}") for i in range(9)] + [old for old, _ in pairs] + [twin, twin]
         self.at_new = [message(f"new{i}") for i in range(3)] + [new for _, new in pairs]
         self.at_new.append(message("variant", mid="old0@sender.example"))
-        self.wanted = [{data} for data in self.at_old[:6]] + [set(pair) for pair in pairs] + [{twin}, {twin}]
+        self.wanted = [{data} for data in self.at_old[:9]] + [set(pair) for pair in pairs] + [{twin}, {twin}]
         self.wanted += [{data} for data in self.at_new[:3]] + [{self.at_new[-1]}]
 
 

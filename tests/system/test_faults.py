@@ -475,7 +475,7 @@ def test_a_file_system_mounted_for_reading_only_is_told(bench, tmpfs):
 ])
 def test_the_sweep_finds_a_planted_fault(bench, planted, fault, broken):
     call, how = broken
-    here = bench(binary=planted(fault))
+    here = bench(binary=planted(fault), sent=story(more=4))
     cases = [(Fault(call, at, how), cut) for at in spread(here.counts()[call], 40) for cut in (True, False)]
     assert any(verdict.wrong for verdict in sweep(here, cases, JOBS)), "the sweep is blind to it"
 

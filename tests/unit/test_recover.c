@@ -112,12 +112,16 @@ static void staged_files_without_a_row_are_removed_and_others_left(void **state)
 
 static void a_dropped_message_leaves_nothing(void **state)
 {
+	static char much[200 * 1024];
 	struct fixture *f = *state;
 	struct glean_staged *staged;
 
 	open_store(f);
 	assert_ok(f, glean_staged_begin(f->open, &staged, &f->err));
 	assert_ok(f, glean_staged_write(staged, "Message-ID: <x", 14, &f->err));
+	assert_int_equal(files(f, "Maildir/tmp", NULL), 0);
+	memset(much, 'x', sizeof much);
+	assert_ok(f, glean_staged_write(staged, much, sizeof much, &f->err));
 	assert_int_equal(files(f, "Maildir/tmp", NULL), 1);
 	glean_staged_drop(staged);
 	glean_staged_drop(NULL);

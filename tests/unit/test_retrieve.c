@@ -52,13 +52,13 @@ static int story_end(const struct glean_retrieved *r, void *user, struct glean_e
 static int retrieve(struct glean_pop3 *pop3, struct story *story, size_t count, int64_t announced,
 		    struct glean_error *err)
 {
-	const struct glean_sink sink = { story_begin, story_data, story_end, story };
+	const struct glean_sink sink = { story_begin, story_data, story_end, NULL, story };
 	struct glean_wanted *wanted = calloc(count ? count : 1, sizeof *wanted);
 	int rc;
 
 	for (size_t i = 0; i < count; i++)
 		wanted[i] = (struct glean_wanted){ (uint32_t)i + 1, announced };
-	rc = glean_pop3_retrieve(pop3, wanted, count, &sink, err);
+	rc = glean_pop3_retrieve(pop3, wanted, count, NULL, &sink, err);
 	free(wanted);
 	return rc;
 }
@@ -195,6 +195,92 @@ static void answer_retr(struct scripted *s, int count)
 		say(s, "+OK\r\nx\r\n.\r\n");
 }
 
+/* ---- are replies still in step? ---- */
+
+#define CHECKED MANY "C RETR 1\nP STAT\nP RETR 2\nP STAT\nP RETR 3\n"
+#define MESSAGE "S +OK\nS a\nS .\n"
+
+static const struct {
+	const char *name, *script;
+	int rc;
+	const char *told; /* after which entries it was said to be in step */
+} checks[] = {
+	{ "each holds",
+	  CHECKED MESSAGE "S +OK 3 30\n" MESSAGE "S +OK 3 30\n" MESSAGE "C STAT\nS +OK 3 30\n" BYE, 0,
+	  "1 3 5 " },
+	{ "the second does not", CHECKED MESSAGE "S +OK 3 30\n" MESSAGE "S +OK 4 30\nE\n", GLEAN_E_PROTOCOL,
+	  "1 " },
+	{ "one is refused", CHECKED MESSAGE "S -ERR\nE\n", GLEAN_E_PROTOCOL, "" },
+	{ "a message looks like the answer: what stands behind it does not",
+	  CHECKED "S +OK\nS .\nS +OK 3 30\nS a\nS .\nS +OK 3 30\nE\n", GLEAN_E_PROTOCOL, "" },
+	{ "the last one does not hold",
+	  CHECKED MESSAGE "S +OK 3 30\n" MESSAGE "S +OK 3 30\n" MESSAGE "C STAT\nS +OK 2 30\nE\n",
+	  GLEAN_E_PROTOCOL, "1 3 " },
+	{ "another size is believed the second time",
+	  CHECKED MESSAGE "S +OK 3 31\n" MESSAGE "S +OK 3 31\n" MESSAGE
+			  "C STAT\nS +OK 3 31\nC STAT\nS +OK 3 31\n" BYE,
+	  0, "3 5 " },
+	{ "another count is not", CHECKED MESSAGE "S +OK 3 31\n" MESSAGE "S +OK 2 20\nE\n", GLEAN_E_PROTOCOL,
+	  "" },
+	{ "one at a time",
+	  ONE "C RETR 1\n" MESSAGE "C STAT\nS +OK 3 30\nC RETR 2\n" MESSAGE
+	      "C STAT\nS +OK 3 30\nC RETR 3\n" MESSAGE "C STAT\nS +OK 3 30\n" BYE,
+	  0, "1 3 5 " },
+};
+
+static void note_step(size_t count, void *user)
+{
+	char line[32];
+
+	glean_buf_add(user, line, (size_t)snprintf(line, sizeof line, "%zu ", count));
+}
+
+static int begin_any(size_t index, void *user, struct glean_error *err)
+{
+	(void)index, (void)user, (void)err;
+	return 0;
+}
+
+static int data_any(const char *data, size_t size, void *user, struct glean_error *err)
+{
+	(void)data, (void)size, (void)user, (void)err;
+	return 0;
+}
+
+static int end_any(const struct glean_retrieved *r, void *user, struct glean_error *err)
+{
+	(void)r, (void)user, (void)err;
+	return 0;
+}
+
+static void what_is_not_in_step_is_found_without_waiting_for_answers(void **state)
+{
+	static const struct glean_wanted wanted[] = { { 1, 10 }, { 0, 0 }, { 2, 10 }, { 0, 0 }, { 3, 10 } };
+	static const struct glean_listing listing = { .count = 3, .stat_bytes = 30 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		struct glean_buf told = { 0 };
+		const struct glean_sink sink = { begin_any, data_any, end_any, note_step, &told };
+		struct glean_pop3 *pop3;
+		struct glean_error err = { 0 };
+		int rc;
+
+		print_message("# %s\n", checks[i].name);
+		pop3 = open_session(play_lines, checks[i].script);
+		rc = glean_pop3_retrieve(pop3, wanted, ARRAY_LEN(wanted), &listing, &sink, &err);
+		if (rc == 0)
+			assert_int_equal(glean_pop3_quit(pop3, &err), 0);
+		else
+			glean_pop3_abort(pop3);
+		check_server();
+		assert_int_equal(rc, checks[i].rc);
+		glean_buf_add(&told, "", 1);
+		assert_string_equal(told.data, checks[i].told);
+		glean_buf_free(&told);
+	}
+}
+
 /* Nothing more has come, and what was not sent cannot come while we do not answer. */
 static void expect_silence(struct scripted *s)
 {
@@ -204,19 +290,19 @@ static void expect_silence(struct scripted *s)
 		fault(s, "silence", "a command beyond the window");
 }
 
-static void play_window_of_64(struct scripted *s)
+static void play_window_of_512(struct scripted *s)
 {
 	log_in(s, true);
-	hear_retr(s, 1, 64);
+	hear_retr(s, 1, 512);
 	expect_silence(s);
-	answer_retr(s, 31);
+	answer_retr(s, 255);
 	expect_silence(s);
 	answer_retr(s, 1);
-	hear_retr(s, 65, 96);
+	hear_retr(s, 513, 768);
 	expect_silence(s);
-	answer_retr(s, 32);
-	hear_retr(s, 97, 100);
-	answer_retr(s, 36);
+	answer_retr(s, 256);
+	hear_retr(s, 769, 800);
+	answer_retr(s, 288);
 	expect_close(s);
 }
 
@@ -231,7 +317,7 @@ static void play_window_of_1(struct scripted *s)
 	expect_close(s);
 }
 
-static void play_window_of_4_megabytes(struct scripted *s)
+static void play_window_of_32_megabytes(struct scripted *s)
 {
 	log_in(s, true);
 	hear_retr(s, 1, 4);
@@ -262,10 +348,10 @@ static void requests_on_their_way_are_bounded_in_number_and_octets(void **state)
 		size_t count;
 		int64_t announced;
 	} windows[] = {
-		{ play_window_of_64, 100, 3 },
+		{ play_window_of_512, 800, 3 },
 		{ play_window_of_1, 100, 3 },
-		{ play_window_of_4_megabytes, 6, 1 << 20 },
-		{ play_window_too_small, 3, 10 << 20 },
+		{ play_window_of_32_megabytes, 6, 8 << 20 },
+		{ play_window_too_small, 3, 80 << 20 },
 	};
 
 	(void)state;
@@ -274,13 +360,14 @@ static void requests_on_their_way_are_bounded_in_number_and_octets(void **state)
 		struct story story = { .at = 999 };
 		struct glean_error err = { 0 };
 		int rc = retrieve(pop3, &story, windows[i].count, windows[i].announced, &err);
+		size_t told = 0;
 
 		glean_pop3_abort(pop3);
 		check_server();
 		assert_int_equal(rc, 0);
-		assert_int_equal(story.text.size, windows[i].count < 10
-							  ? windows[i].count * 14
-							  : 10 * 14 + (windows[i].count - 10) * 16);
+		for (size_t k = 0; k < windows[i].count; k++)
+			told += k < 10 ? 14 : k < 100 ? 16 : 18;
+		assert_int_equal(story.text.size, told);
 		glean_buf_free(&story.text);
 	}
 }
@@ -373,9 +460,9 @@ static void a_message_that_does_not_end_is_cut_off(void **state)
 	struct glean_pop3 *pop3 = open_session(flood, NULL);
 	struct glean_wanted wanted = { 1, 10 };
 	int64_t came = 0;
-	const struct glean_sink sink = { count_begin, count_data, NULL, &came };
+	const struct glean_sink sink = { count_begin, count_data, NULL, NULL, &came };
 	struct glean_error err = { 0 };
-	int rc = glean_pop3_retrieve(pop3, &wanted, 1, &sink, &err);
+	int rc = glean_pop3_retrieve(pop3, &wanted, 1, NULL, &sink, &err);
 
 	(void)state;
 	glean_pop3_abort(pop3);
@@ -472,6 +559,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(retrievals_go_as_written),
+		cmocka_unit_test(what_is_not_in_step_is_found_without_waiting_for_answers),
 		cmocka_unit_test(requests_on_their_way_are_bounded_in_number_and_octets),
 		cmocka_unit_test(the_window_changes_nothing_but_the_time),
 		cmocka_unit_test(a_message_that_does_not_end_is_cut_off),
