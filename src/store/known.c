@@ -9,33 +9,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A place for each value of the digest's first two octets; who comes later takes it. */
-#define PLACES 65536
+/* Powers of two. A place for each value of the digest's first bits; who comes later takes it. */
+#define PLACES_FIRST 256
+#define PLACES_MAX 65536
 
-static struct glean_known *place_of(struct glean_store *store, const struct glean_identity *identity)
+static struct glean_known *place_of(const struct glean_known_set *set, const uint8_t *content)
 {
-	return &store->known[identity->content[0] << 8 | identity->content[1]];
+	return &set->places[(content[0] << 8 | content[1]) & (set->n_places - 1)];
+}
+
+static void put(struct glean_known_set *set, struct glean_known known)
+{
+	struct glean_known *place = place_of(set, known.content);
+
+	free(place->key);
+	*place = known;
+	set->count++;
+}
+
+/* Room for one more: of eight places one is taken, as long as there may be more of them. */
+static bool make_room(struct glean_known_set *set)
+{
+	struct glean_known_set grown = { .n_places = set->n_places ? 4 * set->n_places : PLACES_FIRST };
+
+	if (set->n_places == PLACES_MAX || (set->n_places && 8 * set->count < set->n_places))
+		return true;
+	grown.places = calloc(grown.n_places, sizeof *grown.places);
+	if (!grown.places)
+		return set->n_places > 0;
+	for (size_t i = 0; i < set->n_places; i++) {
+		if (set->places[i].key)
+			put(&grown, set->places[i]);
+	}
+	free(set->places);
+	*set = grown;
+	return true;
 }
 
 void glean_note_known(struct glean_store *store, const struct glean_identity *identity)
 {
-	char *key = identity->key[0] ? strdup(identity->key) : NULL;
+	struct glean_known known = { .key = identity->key[0] ? strdup(identity->key) : NULL };
 
-	if (!key)
+	if (!known.key)
 		return;
+	memcpy(known.content, identity->content, sizeof known.content);
 	pthread_mutex_lock(&store->pool_mutex);
-	if (!store->known)
-		store->known = calloc(PLACES, sizeof *store->known);
-	if (store->known) {
-		struct glean_known *known = place_of(store, identity);
-
-		memcpy(known->content, identity->content, sizeof known->content);
-		free(known->key);
-		known->key = key;
-		key = NULL;
-	}
+	if (make_room(&store->known))
+		put(&store->known, known);
+	else
+		free(known.key);
 	pthread_mutex_unlock(&store->pool_mutex);
-	free(key);
 }
 
 bool glean_is_known(struct glean_store *store, const struct glean_identity *identity)
@@ -44,8 +67,8 @@ bool glean_is_known(struct glean_store *store, const struct glean_identity *iden
 	bool found = false;
 
 	pthread_mutex_lock(&store->pool_mutex);
-	if (store->known && identity->key[0]) {
-		known = place_of(store, identity);
+	if (store->known.n_places && identity->key[0]) {
+		known = place_of(&store->known, identity->content);
 		found = known->key && strcmp(known->key, identity->key) == 0 &&
 			memcmp(known->content, identity->content, sizeof known->content) == 0;
 	}
@@ -55,8 +78,8 @@ bool glean_is_known(struct glean_store *store, const struct glean_identity *iden
 
 void glean_known_free(struct glean_store *store)
 {
-	for (size_t i = 0; store->known && i < PLACES; i++)
-		free(store->known[i].key);
-	free(store->known);
-	store->known = NULL;
+	for (size_t i = 0; i < store->known.n_places; i++)
+		free(store->known.places[i].key);
+	free(store->known.places);
+	store->known = (struct glean_known_set){ 0 };
 }

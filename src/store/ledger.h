@@ -70,6 +70,11 @@ struct glean_known {
 	char *key; /* NULL: nothing here */
 };
 
+struct glean_known_set {
+	struct glean_known *places;
+	size_t n_places, count; /* COUNT: put there, be it in the place of another */
+};
+
 struct glean_store {
 	const struct glean_account *account;
 	const struct glean_context *context;
@@ -98,7 +103,7 @@ struct glean_store {
 	pthread_mutex_t pool_mutex; /* guards the rest */
 	struct glean_writer *pool;
 	int open_staged;
-	struct glean_known *known; /* NULL: none yet */
+	struct glean_known_set known;
 };
 
 /* ---- statements: all with the mutex held (but before threads: open, recovery, readers) ---- */

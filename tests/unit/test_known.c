@@ -2,6 +2,8 @@
 /* Duplicates of what this run put into its place: known before they are written. */
 #include "store_fixture.h"
 
+#include "store/ledger.h"
+
 #define FIELDS "From: a@a.example\nDate: Fri, 20 Nov 2026 09:00:00 +0900\nSubject: minutes\n"
 #define TRACE "Received: from mx.example by pop.example.jp; Fri, 20 Nov 2026 10:00:00 +0900\n"
 #define ID(n) "Message-ID: <" #n "@a.example>\n"
@@ -84,6 +86,39 @@ static void a_message_too_large_to_be_held_back_is_written_and_merged(void **sta
 	expect_kept(f, 1, 1);
 }
 
+/* The Nth of very many; what stands for a digest is spread as evenly. */
+static struct glean_identity nth(int n)
+{
+	uint32_t r = (uint32_t)n * 2654435761u;
+	struct glean_identity one = { .content = { (uint8_t)(r >> 24), (uint8_t)(r >> 16), (uint8_t)n } };
+
+	snprintf(one.key, sizeof one.key, "<%d@a.example>", n);
+	return one;
+}
+
+/* More than there are places at first; some may have pushed others out, and none is taken for another. */
+static void many_are_known_and_none_for_another(void **state)
+{
+	struct fixture *f = *state;
+	int known = 0;
+
+	open_move(f, true);
+	for (int i = 0; i < 5000; i++) {
+		struct glean_identity one = nth(i), other = nth(i);
+
+		glean_note_known(f->open, &one);
+		assert_true(glean_is_known(f->open, &one));
+		other.key[1] = 'x';
+		assert_false(glean_is_known(f->open, &other));
+	}
+	for (int i = 0; i < 5000; i++) {
+		struct glean_identity one = nth(i);
+
+		known += glean_is_known(f->open, &one);
+	}
+	assert_in_range(known, 4500, 5000);
+}
+
 static void nothing_is_known_where_there_is_one_server(void **state)
 {
 	struct fixture *f = *state;
@@ -119,6 +154,7 @@ int main(void)
 		TEST(only_the_same_message_needs_no_file),
 		TEST(it_is_recorded_like_any_other_duplicate),
 		TEST(a_message_too_large_to_be_held_back_is_written_and_merged),
+		TEST(many_are_known_and_none_for_another),
 		TEST(nothing_is_known_where_there_is_one_server),
 		TEST(what_the_ledger_lost_is_not_taken_for_a_duplicate),
 	};
