@@ -48,7 +48,8 @@ struct glean_report_series {
 struct glean_report_account {
 	const struct glean_account *account; /* the caller's */
 	const char *folder;		     /* where its records were read; NULL: there are none */
-	const char *other;	  /* another folder with records of it that were not used, or NULL */
+	const char *other;	  /* further folders with records of it that were not used, or NULL */
+	bool newer;		  /* its records are known to be newer than those of OTHER */
 	struct glean_error error; /* status not 0: the records could not be read, what follows is empty */
 	struct glean_account_status status;
 	int64_t bytes;			       /* of the stored messages */
@@ -117,7 +118,8 @@ struct glean_report_options {
  * Read the records of the N ACCOUNTS, without network and without waiting for
  * a sync that runs. One that cannot be read is in the report with its error. An
  * account that several stores have is counted once, from that with the
- * newest clean check of the old mailbox. On success *REPORT is the caller's,
+ * newest clean check of the old mailbox, or else of the new one, or else the
+ * newest try; where one of them cannot be read, as one that cannot. On success *REPORT is the caller's,
  * by glean_report_free(). Failures: GLEAN_E_USAGE (a store is named twice),
  * GLEAN_E_IO, GLEAN_E_TEMP (cancelled).
  */

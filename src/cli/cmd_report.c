@@ -143,10 +143,7 @@ static int tell_problems(struct cli *cli, const struct glean_report *report)
 			cli_unreadable(cli, account->account, &account->late_error);
 		if (!account->other)
 			continue;
-		snprintf(text, sizeof text,
-			 _("found more than once, in %s and %s; the report has the first, whose last clean "
-			   "check is newer"),
-			 account->folder, account->other);
+		report_twice(text, sizeof text, account);
 		event.text = text;
 		cli_log(cli, &event);
 		rc = glean_status_worse(rc, GLEAN_E_DATA);

@@ -87,11 +87,26 @@ static void describe_end(char *dst, size_t size, const struct glean_forecast *f)
 			 likely);
 }
 
+static void describe_window(char *dst, size_t size, const struct glean_forecast *f)
+{
+	int percent = (int)(100 * f->quiet + 0.5);
+	char window[64];
+
+	text_span(window, f->window_s);
+	if (percent > 0)
+		snprintf(dst, size, _("%.1f in %s (%lld to %lld); the chance that none comes is %d %%"),
+			 f->window.mean, window, (long long)f->window.low, (long long)f->window.high,
+			 percent);
+	else
+		snprintf(dst, size, _("%.1f in %s (%lld to %lld); the chance that none comes is below 1 %%"),
+			 f->window.mean, window, (long long)f->window.low, (long long)f->window.high);
+}
+
 void late_words(struct late_words *w, const struct glean_late *late)
 {
 	const struct glean_forecast *f = &late->forecast;
 	const struct glean_expected *day = &f->day[0];
-	char at[TEXT_TIME], window[64];
+	char at[TEXT_TIME];
 
 	*w = (struct late_words){ .since = "" };
 	if (!late->switch_s) {
@@ -109,11 +124,8 @@ void late_words(struct late_words *w, const struct glean_late *late)
 		snprintf(w->coming, sizeof w->coming, "%s", too_little(f));
 		return;
 	}
-	text_span(window, f->window_s);
 	snprintf(w->coming, sizeof w->coming, _("%.1f in the next day (in nine cases of ten %lld to %lld)"),
 		 day->mean, (long long)day->low, (long long)day->high);
-	snprintf(w->window, sizeof w->window,
-		 _("%.1f in %s (%lld to %lld); the chance that none comes is %d %%"), f->window.mean, window,
-		 (long long)f->window.low, (long long)f->window.high, (int)(100 * f->quiet + 0.5));
+	describe_window(w->window, sizeof w->window, f);
 	describe_end(w->end, sizeof w->end, f);
 }

@@ -67,6 +67,9 @@ const struct glean_report_account **report_sorted(const struct glean_report *rep
 /* Its state, or -1: it could not be read. */
 int report_state(const struct glean_report_account *account);
 
+/* That it was found in several places, and which of them the report has. */
+void report_twice(char *dst, size_t size, const struct glean_report_account *account);
+
 /* ---- pieces of the page ---- */
 
 /* The style sheet, and its SHA-256 in base64 for the content security policy. */

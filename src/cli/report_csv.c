@@ -70,7 +70,7 @@ static void late_cells(FILE *f, const struct glean_report_account *account)
 	const struct glean_late *late = account->late;
 
 	if (!late || !late->switch_s) {
-		fputs(late ? ",,,,,none,," : ",,,,,,,", f);
+		fputs(late ? ",,,,,none,,," : ",,,,,,,,", f);
 		return;
 	}
 	number(f, late->messages);
@@ -84,6 +84,7 @@ static void late_cells(FILE *f, const struct glean_report_account *account)
 	cell(f, ",", glean_forecast_verdict_name(late->forecast.verdict));
 	time_cell(f, late->forecast.end_even_s);
 	time_cell(f, late->forecast.end_likely_s);
+	time_cell(f, late->until_s);
 }
 
 static void row(FILE *f, const struct glean_report_account *account)
@@ -131,7 +132,7 @@ static void header(FILE *f)
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++)
 		for (size_t i = 0; i < ARRAY_LEN(of_side); i++)
 			fprintf(f, ",%s_%s", glean_side_name((enum glean_side)side), of_side[i]);
-	fputs(",late,to_tell,expected_day_low,expected_day_high,forecast,end_even,end_likely", f);
+	fputs(",late,to_tell,expected_day_low,expected_day_high,forecast,end_even,end_likely,late_until", f);
 	fputs(",guard,next_step,error\r\n", f);
 }
 

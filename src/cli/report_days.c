@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Days, orders and words that all forms of the report share. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -107,6 +108,26 @@ const struct glean_report_account **report_sorted(const struct glean_report *rep
 	if (sorted)
 		qsort(sorted, report->n, sizeof *sorted, by_state);
 	return sorted;
+}
+
+void report_twice(char *dst, size_t size, const struct glean_report_account *account)
+{
+	if (account->error.status != GLEAN_OK)
+		snprintf(dst, size,
+			 _("found more than once, in %s and %s; as the first cannot be read, it is not known "
+			   "which is newer, and the report has neither"),
+			 account->folder, account->other);
+	else if (account->newer)
+		snprintf(
+			dst, size,
+			_("found more than once, in %s and %s; the report has the first, whose last check is "
+			  "newer"),
+			account->folder, account->other);
+	else
+		snprintf(dst, size,
+			 _("found more than once, in %s and %s; the report has the first, which is not known "
+			   "to be newer"),
+			 account->folder, account->other);
 }
 
 const char *report_state_word(int state)

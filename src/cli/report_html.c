@@ -153,14 +153,13 @@ static void problems(FILE *f, const struct glean_report *report)
 	html_put(f, "<ul class=\"problems\">");
 	for (size_t i = 0; i < report->n; i++) {
 		const struct glean_report_account *account = &report->accounts[i];
+		char text[2048];
 
 		if (!account->other)
 			continue;
+		report_twice(text, sizeof text, account);
 		html_put(f, "<li>");
-		html_say(f,
-			 _("%s: found more than once, in %s and %s; the report has the first, whose last "
-			   "clean check is newer"),
-			 account->account->name, account->folder, account->other);
+		html_say(f, "%s: %s", account->account->name, text);
 		html_put(f, "</li>");
 	}
 	for (size_t i = 0; i < report->n_strays; i++) {

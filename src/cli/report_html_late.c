@@ -143,9 +143,14 @@ static void estimate(FILE *f, const struct glean_report_account *account)
 
 	late_words(&words, account->late);
 	fact(f, _("switched"), words.since);
-	fact(f, _("still to come"), words.coming);
-	fact(f, _("within the window"), words.window);
-	fact(f, _("a window without mail"), words.end);
+	/* What was observed has the last word. */
+	if (standing->state != GLEAN_DRAIN_DRAINED) {
+		fact(f, _("still to come"), words.coming);
+		fact(f, _("within the window"), words.window);
+		fact(f, _("a window without mail"), words.end);
+	}
+	if (account->late->until_s)
+		fact(f, _("as of the check of"), text_time(at, account->late->until_s));
 	text_span(span, account->account->quiet.window_s);
 	if (standing->state == GLEAN_DRAIN_DRAINED)
 		snprintf(text, sizeof text, _("%s, over: the old mailbox stayed empty"), span);

@@ -40,6 +40,10 @@ enum { BINS = 1000, RATES = 40, SHARES = 12, POINTS = RATES * (SHARES + 1) };
 #define DISPERSION_MOST 20.0
 /* Of a quantile; the sum over all points is cut here whatever they say. */
 #define COUNT_MOST 100000
+/* A probability below exp() of that is kept as its logarithm, lest it be 0 for ever. */
+#define LOG_LEAST (-600.0)
+/* What no model of some days rules out: a monthly letter, a host that has slept. */
+#define QUIET_MOST 0.99
 
 struct point {
 	double b, f;
@@ -185,6 +189,17 @@ static double none_between(const struct fit *fit, double from, double to)
 	return sum;
 }
 
+/* LOG's exponential, or LOG itself where that is too small: the one is not negative, the other is. */
+static double mass_of(double log_mass)
+{
+	return log_mass < LOG_LEAST ? log_mass : exp(log_mass);
+}
+
+static double scaled(double mass, double factor)
+{
+	return mass < 0 ? mass_of(mass + log(factor)) : mass * factor;
+}
+
 static struct glean_expected expect(const struct fit *fit, double from, double to)
 {
 	struct glean_expected e = { .low = -1, .high = -1 };
@@ -193,12 +208,13 @@ static struct glean_expected expect(const struct fit *fit, double from, double t
 	ratios(ratio, fit, from, to);
 	for (int i = 0; i < fit->n; i++) {
 		e.mean += fit->point[i].weight * fit->shape * ratio[i] * fit->dispersion;
-		mass[i] = fit->point[i].weight * pow(1 + ratio[i], -fit->shape);
+		mass[i] = mass_of(log(fit->point[i].weight) - fit->shape * log1p(ratio[i]));
 	}
 	for (int64_t k = 0; k <= COUNT_MOST && e.high < 0; k++) {
 		for (int i = 0; i < fit->n; i++) {
-			below += mass[i];
-			mass[i] *= (fit->shape + (double)k) / (double)(k + 1) * ratio[i] / (1 + ratio[i]);
+			below += mass[i] > 0 ? mass[i] : 0;
+			mass[i] = scaled(mass[i], (fit->shape + (double)k) / (double)(k + 1) * ratio[i] /
+							  (1 + ratio[i]));
 		}
 		if (e.low < 0 && below >= 0.05)
 			e.low = (int64_t)floor((double)k * fit->dispersion);
@@ -285,7 +301,7 @@ static void fill(struct glean_forecast *forecast, const struct fit *fit)
 	for (int i = 0; i < GLEAN_FORECAST_DAYS; i++)
 		forecast->day[i] = expect(fit, fit->days + i, fit->days + i + 1);
 	forecast->window = expect(fit, fit->days, fit->days + window);
-	forecast->quiet = none_between(fit, fit->days, fit->days + window);
+	forecast->quiet = fmin(none_between(fit, fit->days, fit->days + window), QUIET_MOST);
 	forecast->half_life_days = half_life_at(fit, 0.5);
 	forecast->half_life_low = half_life_at(fit, 0.05);
 	forecast->half_life_high = half_life_at(fit, 0.95);

@@ -111,33 +111,64 @@ bool glean_address_is_local(const struct glean_address *address)
 
 /* ---- names ---- */
 
-/* What registries put between a country and a name; all others register directly below the country. */
-static bool is_category(const char *label, size_t size)
+static bool is_among(const char *label, size_t size, const char *const *names, size_t n)
 {
-	static const char *const names[] = { "ac",  "ad",  "co",  "com", "ed",	"edu", "gen",
-					     "go",  "gob", "gov", "gr",	 "gov", "lg",  "me",
-					     "mil", "ne",  "net", "nom", "or",	"org", "plc",
-					     "ltd", "sch", "id",  "re",	 "pe",	"biz", "info" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strlen(names[i]) == size && strncmp(names[i], label, size) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strlen(names[i]) == size && strncasecmp(names[i], label, size) == 0)
 			return true;
 	return false;
 }
 
+/* What registries put between a country and a name; all others register directly below the country. */
+static bool is_category(const char *label, size_t size)
+{
+	static const char *const names[] = { "ac",  "ad",  "biz", "co", "com",	"ed", "edu", "gen", "go",
+					     "gob", "gov", "gr",  "id", "info", "lg", "ltd", "me",  "mil",
+					     "ne",  "net", "nom", "or", "org",	"pe", "plc", "re",  "sch" };
+
+	return is_among(label, size, names, ARRAY_LEN(names));
+}
+
+/* The prefectures of Japan, and those of its large cities that stand in the place of one. */
+static bool is_prefecture(const char *label, size_t size)
+{
+	static const char *const names[] = {
+		"aichi",     "akita",	 "aomori",   "chiba",	  "ehime",     "fukui",	   "fukuoka",
+		"fukushima", "gifu",	 "gunma",    "hiroshima", "hokkaido",  "hyogo",	   "ibaraki",
+		"ishikawa",  "iwate",	 "kagawa",   "kagoshima", "kanagawa",  "kochi",	   "kumamoto",
+		"kyoto",     "mie",	 "miyagi",   "miyazaki",  "nagano",    "nagasaki", "nara",
+		"niigata",   "oita",	 "okayama",  "okinawa",	  "osaka",     "saga",	   "saitama",
+		"shiga",     "shimane",	 "shizuoka", "tochigi",	  "tokushima", "tokyo",	   "tottori",
+		"toyama",    "wakayama", "yamagata", "yamaguchi", "yamanashi", "kawasaki", "kitakyushu",
+		"kobe",	     "nagoya",	 "sapporo",  "sendai",	  "yokohama",
+	};
+
+	return is_among(label, size, names, ARRAY_LEN(names));
+}
+
+/*
+ * How many labels of a name that ends in LABEL and COUNTRY somebody registered.
+ * Below a prefecture it is name.city.prefecture.jp or name.prefecture.jp; which
+ * of them only a list of cities tells, so the narrower one is taken.
+ */
+static int registered_labels(const char *label, size_t size, const char *country)
+{
+	if (strcasecmp(country, "jp") == 0 && is_prefecture(label, size))
+		return 4;
+	return strlen(country) == 2 && is_category(label, size) ? 3 : 2;
+}
+
 const char *glean_name_domain(const char *name)
 {
-	const char *dot[3] = { NULL, NULL, NULL }; /* the last one, the one before it … */
-	int n = 0;
+	const char *dot[4] = { NULL }; /* the last one, the one before it … */
+	int n = 0, labels = 2;
 
-	for (const char *p = name + strlen(name); p > name && n < 3; p--)
+	for (const char *p = name + strlen(name); p > name && n < (int)ARRAY_LEN(dot); p--)
 		if (p[-1] == '.')
 			dot[n++] = p - 1;
-	if (n < 2)
-		return name;
-	if (strlen(dot[0] + 1) == 2 && is_category(dot[1] + 1, (size_t)(dot[0] - dot[1] - 1)))
-		return n < 3 ? name : dot[2] + 1;
-	return dot[1] + 1;
+	if (n > 1)
+		labels = registered_labels(dot[1] + 1, (size_t)(dot[0] - dot[1] - 1), dot[0] + 1);
+	return n < labels ? name : dot[labels - 1] + 1;
 }
 
 bool glean_name_inside(const char *name, const char *domain)

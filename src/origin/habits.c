@@ -52,10 +52,8 @@ static struct step *find(const struct glean_habits *habits, const char *key)
 
 static void note_source(struct step *step, const char *source)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	uint32_t hash = glean_origin_hash(2166136261u, source);
 
-	for (; *source; source++)
-		hash = (hash ^ (unsigned char)*source) * 16777619u;
 	for (size_t i = 0; i < step->n_sources; i++)
 		if (step->sources[i] == hash)
 			return;

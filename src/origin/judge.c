@@ -116,6 +116,13 @@ static void add_account(struct judge *judge)
 		add_relay(judge, old->relays[i]);
 }
 
+static bool is_named(const struct glean_server *server, const char *name)
+{
+	return (server->host && strcasecmp(server->host, name) == 0) ||
+	       (server->tls_name && strcasecmp(server->tls_name, name) == 0);
+}
+
+/* By what the configuration says of it, not by its provider's domain: hosts there send other customers' mail. */
 static bool is_new_server(const struct judge *judge, const struct glean_received *r)
 {
 	const struct glean_server *new = judge->account ? &judge->account->server[GLEAN_NEW] : NULL;
@@ -124,16 +131,12 @@ static bool is_new_server(const struct judge *judge, const struct glean_received
 
 	if (!new || !new->present)
 		return false;
-	if (new->host)
-		add_name(&other, new->host);
-	if (new->tls_name)
-		add_name(&other, new->tls_name);
 	if (new->address && glean_address_parse(&address, new->address, strlen(new->address)))
 		add_network(&other.own, &address, address.bits);
 	for (size_t i = 0; i < new->n_relays; i++)
 		add_relay(&other, new->relays[i]);
 	return is_own_address(&other.own, &r->from, false) ||
-	       (r->hop.verified && is_own_name(&other.own, r->hop.name) &&
+	       (r->hop.verified && (is_named(new, r->hop.name) || is_own_name(&other.own, r->hop.name)) &&
 		!is_own_name(&judge->own, r->hop.name));
 }
 
@@ -330,6 +333,9 @@ static int judge_line(struct judge *judge, const struct glean_received *cur,
 	origin->hop = cur->hop;
 	if (cur->hop.time_s)
 		origin->time_s = cur->hop.time_s;
+	/* What is in it may be anybody's: no host and no address is learnt from it. */
+	if (cur->how == HOW_UNREADABLE)
+		return unknown(judge, GLEAN_ORIGIN_UNREADABLE);
 	add_name(judge, cur->hop.by);
 	add_network(&judge->own, &cur->by, cur->by.bits);
 	if (cur->by.bits && !glean_address_is_local(&cur->by))

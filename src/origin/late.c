@@ -23,8 +23,7 @@ struct reading {
 	const struct glean_account *account;
 	struct glean_late *late;
 	struct glean_habits *habits;
-	struct glean_straggler **groups; /* sorted by compare_keys() */
-	size_t n, capacity;
+	struct glean_groups groups;
 	int64_t *times_s;
 	size_t n_times, times_capacity;
 	bool no_memory;
@@ -118,110 +117,6 @@ static void from_domain(char domain[GLEAN_ORIGIN_TEXT], const struct glean_arriv
 	domain[n] = '\0';
 }
 
-int glean_straggler_compare(const struct glean_straggler *a, const struct glean_straggler *b)
-{
-	int order = (int)a->kind - (int)b->kind;
-
-	if (order == 0)
-		order = (int)a->reason - (int)b->reason;
-	if (order == 0)
-		order = strcmp(a->domain, b->domain);
-	/* Without a domain that is certain: the address, or what is said of it inside. */
-	if (order == 0 && !*a->domain && a->kind != GLEAN_ORIGIN_INTERNAL)
-		order = strcmp(a->address, b->address);
-	if (order == 0 && !*a->domain && a->kind == GLEAN_ORIGIN_INTERNAL)
-		order = strcmp(a->login, b->login);
-	if (order == 0 && !*a->domain && a->kind == GLEAN_ORIGIN_INTERNAL)
-		order = strcmp(a->from_domain, b->from_domain);
-	return order;
-}
-
-/* Where WANTED is among the groups, or would be. */
-static size_t place_of(const struct reading *reading, const struct glean_straggler *wanted, bool *found)
-{
-	size_t low = 0, high = reading->n;
-
-	*found = false;
-	while (low < high && !*found) {
-		size_t middle = low + (high - low) / 2;
-		int order = glean_straggler_compare(reading->groups[middle], wanted);
-
-		*found = order == 0;
-		if (*found || order > 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return high;
-}
-
-static void free_texts(struct glean_straggler *s)
-{
-	free((char *)s->domain);
-	free((char *)s->host);
-	free((char *)s->address);
-	free((char *)s->login);
-	free((char *)s->from_domain);
-}
-
-static struct glean_straggler *copy_of(const struct glean_straggler *s)
-{
-	struct glean_straggler *copy = malloc(sizeof *copy);
-
-	if (!copy)
-		return NULL;
-	*copy = *s;
-	copy->domain = strdup(s->domain);
-	copy->host = strdup(s->host);
-	copy->address = strdup(s->address);
-	copy->login = strdup(s->login);
-	copy->from_domain = strdup(s->from_domain);
-	if (copy->domain && copy->host && copy->address && copy->login && copy->from_domain)
-		return copy;
-	free_texts(copy);
-	free(copy);
-	return NULL;
-}
-
-static bool insert(struct reading *reading, size_t at, const struct glean_straggler *s)
-{
-	if (reading->n == reading->capacity) {
-		size_t capacity = reading->capacity ? 2 * reading->capacity : 64;
-		struct glean_straggler **grown = realloc(reading->groups, capacity * sizeof *grown);
-
-		if (!grown)
-			return false;
-		reading->groups = grown;
-		reading->capacity = capacity;
-	}
-	memmove(&reading->groups[at + 1], &reading->groups[at], (reading->n - at) * sizeof *reading->groups);
-	reading->groups[at] = copy_of(s);
-	if (reading->groups[at]) {
-		reading->n++;
-		return true;
-	}
-	memmove(&reading->groups[at], &reading->groups[at + 1], (reading->n - at) * sizeof *reading->groups);
-	return false;
-}
-
-/* The newest comes first: what is shown of a group is the newest's. */
-static bool count(struct reading *reading, const struct glean_straggler *s)
-{
-	bool found;
-	size_t at = place_of(reading, s, &found);
-	struct glean_straggler *group;
-
-	if (!found && !insert(reading, at, s))
-		return false;
-	group = reading->groups[at];
-	group->count++;
-	group->first_s = group->count == 1 || s->first_s < group->first_s ? s->first_s : group->first_s;
-	group->last_s = s->last_s > group->last_s ? s->last_s : group->last_s;
-	reading->late->messages++;
-	reading->late->kinds[s->kind]++;
-	return true;
-}
-
 static bool note_time(struct reading *reading, int64_t time_s)
 {
 	if (reading->n_times == reading->times_capacity) {
@@ -244,13 +139,14 @@ static int take(const struct glean_arrived *arrived, void *user)
 	char from[GLEAN_ORIGIN_TEXT];
 	struct glean_straggler s;
 	int64_t time_s;
+	bool told;
 
 	read_origin(&origin, reading, arrived);
 	from_domain(from, arrived);
-	time_s = origin.time_s && origin.time_s <= arrived->first_listed_s + CLOCKS_APART_S
-			 ? origin.time_s
-			 : arrived->first_listed_s;
-	if (time_s < reading->late->switch_s)
+	told = origin.time_s && origin.time_s <= arrived->first_listed_s + CLOCKS_APART_S;
+	time_s = told ? origin.time_s : arrived->first_listed_s;
+	/* When that came which the first listing showed, only its own lines can tell. */
+	if (time_s < reading->late->switch_s || (!told && !arrived->fresh))
 		return 0;
 	s = (struct glean_straggler){
 		.kind = origin.kind,
@@ -264,41 +160,13 @@ static int take(const struct glean_arrived *arrived, void *user)
 		.first_s = time_s,
 		.last_s = time_s,
 	};
-	if (count(reading, &s) && note_time(reading, time_s))
+	if (glean_groups_count(&reading->groups, &s) && note_time(reading, time_s))
 		return 0;
 	reading->no_memory = true;
 	return GLEAN_E_IO;
 }
 
 /* ---- the account ---- */
-
-static int by_count(const void *a, const void *b)
-{
-	const struct glean_straggler *x = a, *y = b;
-
-	if (x->count != y->count)
-		return x->count < y->count ? 1 : -1;
-	if (x->last_s != y->last_s)
-		return x->last_s < y->last_s ? 1 : -1;
-	return glean_straggler_compare(x, y);
-}
-
-static int hand_over(struct reading *reading, struct glean_error *err)
-{
-	struct glean_late *late = reading->late;
-
-	late->list = calloc(reading->n + 1, sizeof *late->list);
-	if (!late->list)
-		return glean_fail_memory(err);
-	for (size_t i = 0; i < reading->n; i++) {
-		late->list[i] = *reading->groups[i];
-		free(reading->groups[i]);
-	}
-	late->n = reading->n;
-	reading->n = 0;
-	qsort(late->list, late->n, sizeof *late->list, by_count);
-	return 0;
-}
 
 /* *LAST_S: when the last message came to the old server. */
 static int find_switch(struct reading *reading, struct glean_store *store, int64_t *last_s,
@@ -341,11 +209,7 @@ static int read_all(struct reading *reading, struct glean_store *store, struct g
 
 static void finish(struct reading *reading)
 {
-	for (size_t i = 0; i < reading->n; i++) {
-		free_texts(reading->groups[i]);
-		free(reading->groups[i]);
-	}
-	free(reading->groups);
+	glean_groups_finish(&reading->groups);
 	free(reading->times_s);
 	glean_habits_destroy(reading->habits);
 	free(reading);
@@ -362,13 +226,11 @@ int glean_late_read(struct glean_late **late, const struct glean_account *accoun
 		rc = glean_fail_memory(err);
 	if (rc == 0) {
 		reading->account = account;
-		reading->late = *late;
+		reading->late = reading->groups.late = *late;
 		rc = glean_store_open_reader(&store, account, err);
 	}
 	if (store)
 		rc = read_all(reading, store, err);
-	if (rc == 0)
-		rc = hand_over(reading, err);
 	glean_store_close(store);
 	if (reading)
 		finish(reading);
@@ -377,12 +239,6 @@ int glean_late_read(struct glean_late **late, const struct glean_account *accoun
 		*late = NULL;
 	}
 	return rc;
-}
-
-void glean_late_cut(struct glean_late *late, size_t most)
-{
-	for (; late->n > most; late->n--)
-		free_texts(&late->list[late->n - 1]);
 }
 
 void glean_late_free(struct glean_late *late)

@@ -49,7 +49,6 @@ struct glean_received {
 	bool socket;	/* from a socket of the machine itself */
 	bool local;	/* handed in on the machine itself */
 	bool looked_up; /* the receiving host asks DNS for names: where there is none, there is none */
-	bool scanner;	/* written by a filter that runs beside the mail server */
 };
 
 /* Take apart the value of a Received field, folded as it may be. */
@@ -59,6 +58,14 @@ void glean_received_parse(struct glean_received *received, const char *value, si
 
 /* The next Received field's value at or behind *AT; false: the header has no more. */
 bool glean_received_next(const char **value, size_t *value_size, const char *header, size_t size, size_t *at);
+
+/* FNV-1a, begun with HASH. */
+static inline uint32_t glean_origin_hash(uint32_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return hash;
+}
 
 /* ---- what the messages of one mailbox have in common (habits.c) ---- */
 
@@ -81,10 +88,26 @@ void glean_origin_judge(struct glean_origin *origin, const char *header, size_t 
 			const struct glean_account *account, struct glean_habits *habits, glean_hop_fn *each,
 			void *user);
 
-/* ---- late mail (late.c) ---- */
+/* ---- late mail by whom to tell (groups.c) ---- */
 
 /* The order of those who are told apart; 0: the same one. */
 int glean_straggler_compare(const struct glean_straggler *a, const struct glean_straggler *b);
+
+/* Senders of one account that are told apart: beyond that, what is counted is kind and reason alone. */
+#define GLEAN_STRAGGLERS_MAX 20000
+
+/* All 0 but LATE, whose list, numbers and kinds are counted. */
+struct glean_groups {
+	struct glean_late *late;
+	size_t capacity;
+	uint32_t *slots; /* twice as many: 1 + the place in the list, 0: free */
+};
+
+/* One more message, of S: its times are the message's, its count is not looked at. False: out of memory. */
+bool glean_groups_count(struct glean_groups *groups, const struct glean_straggler *s);
+/* The list is sorted, most messages first. */
+void glean_groups_finish(struct glean_groups *groups);
+
 /* Keep only the first MOST of the list. */
 void glean_late_cut(struct glean_late *late, size_t most);
 

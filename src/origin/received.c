@@ -22,11 +22,23 @@
 
 #include "msg/msg.h"
 
-/* A comment behind "by" says WORD: before it stand words of the other side. */
+/* A comment of the receiving host's own begins with WORD: those before "by" have words of the other side. */
 static bool remarks(const struct items *items, const char *word)
 {
-	for (int i = items->by; i < items->n; i++)
-		if (items->list[i].comment && has(&items->list[i].s, word))
+	for (int i = items->by; i < items->own; i++)
+		if (items->list[i].comment && begins(&items->list[i].s, word))
+			return true;
+	return false;
+}
+
+/* About TLS or a login: what a certificate is called is the other side's own word. */
+static bool is_aside(const struct span *comment)
+{
+	static const char *const starts[] = { "Client CN", "Client did not", "No client certificate",
+					      "using TLS", "using SSL",	     "authenticated" };
+
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+		if (begins(comment, starts[i]))
 			return true;
 	return false;
 }
@@ -107,7 +119,7 @@ static void take_part(struct glean_received *r, struct sender *sender, struct sp
 
 	if (begins(&part, "helo=") || begins(&part, "ehlo=")) {
 		sender->helo = (struct span){ part.text + 5, part.size - 5 };
-	} else if (memchr(part.text, '=', part.size)) {
+	} else if (memchr(part.text, '=', part.size) || memchr(part.text, '"', part.size)) {
 		return; /* "ident=…": the other side's own word */
 	} else if (memchr(part.text, '[', part.size)) {
 		take_bracket(r, sender, part);
@@ -134,7 +146,7 @@ static bool take_comment(struct glean_received *r, struct sender *sender, const 
 	bool first = true;
 
 	/* "IDENT: …", "TLS: …": some of it is the other side's own word. */
-	if (!glean_words_next(&part, &rest) || part.text[part.size - 1] == ':')
+	if (is_aside(comment) || !glean_words_next(&part, &rest) || part.text[part.size - 1] == ':')
 		return false;
 	if (is_word(&part, "helo") || is_word(&part, "ehlo")) {
 		sender->greeted = true;
@@ -163,8 +175,9 @@ static bool take_comment(struct glean_received *r, struct sender *sender, const 
 /* The comment behind the name of the receiving host, if one stands there. */
 static const struct span *by_comment(const struct items *items)
 {
-	return items->by + 2 < items->n && items->list[items->by + 2].comment ? &items->list[items->by + 2].s
-									      : NULL;
+	int at = items->by + 2;
+
+	return at < items->own && items->list[at].comment ? &items->list[at].s : NULL;
 }
 
 /* "(8.15.2/8.15.2)" */
@@ -192,7 +205,8 @@ static void settle_names(struct glean_received *r, const struct sender *sender, 
 	struct glean_address address;
 	bool literal = glean_address_parse(&address, sender->first.text, sender->first.size);
 	struct span name = sender->name, helo = sender->helo;
-	bool verified = !sender->forged;
+	/* OpenSMTPD writes the name whether or not it leads back. */
+	bool verified = !sender->forged && !remarks(items, "OpenSMTPD");
 
 	if (literal && r->from.bits == 0)
 		r->from = address;
@@ -314,7 +328,15 @@ static void take_login(struct glean_received *r, const struct span *comment)
 	}
 }
 
-/* "Postfix, from userid 1000", "qmail 12 invoked by uid 89", "from taro@localhost" */
+/* "Postfix, from userid 1000" */
+static bool is_postfix_local(const struct items *items)
+{
+	const struct span *s = by_comment(items);
+
+	return s && has(s, ", from userid ");
+}
+
+/* "Postfix, from userid 1000", "qmail 12 invoked by uid 89", "uid 1001", "from taro@localhost" */
 static void take_user(struct glean_received *r, const struct span *comment)
 {
 	struct span rest = *comment, part;
@@ -328,6 +350,17 @@ static void take_user(struct glean_received *r, const struct span *comment)
 		next = is_word(&part, "userid") || is_word(&part, "uid") ||
 		       (!r->has_from && is_word(&part, "from"));
 	}
+}
+
+/* Item I is a comment that says whose program it was. */
+static bool names_user(const struct glean_received *r, const struct items *items, int i)
+{
+	const struct span *s = &items->list[i].s;
+
+	if (!items->list[i].comment)
+		return false;
+	return begins(s, "uid ") || begins(s, "qmail ") || (!r->has_from && begins(s, "from ")) ||
+	       (s == by_comment(items) && is_postfix_local(items));
 }
 
 static bool is_one_of(const struct span *s, const char *const *words, size_t n)
@@ -368,30 +401,22 @@ static void judge_protocol(struct glean_received *r, const struct items *items)
 		r->how = HOW_COLLECTED;
 	else if (is_word(s, "local"))
 		take_local(r);
-	if (begins(s, "qmail-scanner") || begins(s, "simscan"))
-		r->scanner = true;
 }
 
 static void judge_comments(struct glean_received *r, const struct items *items)
 {
-	static const char *const scanners[] = { "amavis",   "spamd", "MailScanner", "qmail-scanner",
-						"clamsmtp", "dspam", "ASSP",	    "mimedefang" };
-
-	for (int i = items->sender + 1; i < items->n; i++)
+	for (int i = items->sender + 1; i < items->own; i++)
 		if (items->list[i].comment)
 			take_login(r, &items->list[i].s);
-	for (int i = items->sender + !!items->sender; i < items->n; i++)
-		if (items->list[i].comment && r->how != HOW_LOGIN)
+	for (int i = items->sender + !!items->sender; i < items->own; i++)
+		if (r->how != HOW_LOGIN && names_user(r, items, i))
 			take_user(r, &items->list[i].s);
-	if (remarks(items, "from userid ") || remarks(items, "/Submit"))
+	if (is_postfix_local(items) || (is_sendmail(items) && has(by_comment(items), "/Submit")))
 		r->how = HOW_PROGRAM;
 	if (r->local)
 		r->how = HOW_PROGRAM;
 	if (remarks(items, "fetchmail"))
 		r->how = HOW_COLLECTED;
-	for (size_t i = 0; i < ARRAY_LEN(scanners); i++)
-		r->scanner |= remarks(items, scanners[i]);
-	r->scanner |= strcmp(r->hop.by, "simscan") == 0;
 }
 
 /* "(qmail 1234 invoked by uid 89)", "(qmail 1234 invoked from network)" */
@@ -422,7 +447,10 @@ void glean_received_parse(struct glean_received *r, const char *value, size_t si
 	glean_words_split(&items, value, size);
 	cut_date(&items.date);
 	r->hop.time_s = glean_date_parse(items.date.text ? items.date.text : "", items.date.size);
-	if (!parse_qmail(r, &items)) {
+	if (items.own < items.by) {
+		/* Which "by" is the server's cannot be told. */
+		r->how = HOW_UNREADABLE;
+	} else if (!parse_qmail(r, &items)) {
 		if (items.n > 0 && !items.list[0].comment && is_word(&items.list[0].s, "from"))
 			parse_from(r, &items);
 		parse_by(r, &items);

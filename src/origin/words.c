@@ -45,14 +45,20 @@ static void add(struct items *items, const char *text, const char *end, bool com
 
 static void find_clauses(struct items *items)
 {
-	items->by = items->with = items->n;
-	for (int i = 0; i < items->n; i++)
-		if (!items->list[i].comment && is_word(&items->list[i].s, "by"))
+	items->by = items->with = items->own = items->n;
+	for (int i = 0; i < items->n; i++) {
+		const struct item *item = &items->list[i];
+
+		if (!item->comment && is_word(&item->s, "by"))
 			items->by = i;
-	for (int i = items->n - 1; i > items->by; i--)
+		if (item->comment && items->by < i && items->own == items->n &&
+		    begins(&item->s, "envelope-from"))
+			items->own = i;
+	}
+	for (int i = items->own - 1; i > items->by; i--)
 		if (!items->list[i].comment && is_word(&items->list[i].s, "via"))
 			items->with = i;
-	for (int i = items->n - 1; i > items->by; i--)
+	for (int i = items->own - 1; i > items->by; i--)
 		if (!items->list[i].comment && is_word(&items->list[i].s, "with"))
 			items->with = i;
 }

@@ -25,6 +25,12 @@ struct items {
 	int n;	  /* before the last semicolon */
 	int by;	  /* the keyword; n: none */
 	int with; /* the keyword behind it, or "via" where it is missing; n: none */
+	/*
+	 * The comment with the envelope sender behind the first "by", n: none.
+	 * It has his own words, and may have been closed by them: what is
+	 * from there on proves nothing. Before "by": that may be his, too.
+	 */
+	int own;
 	struct span date;
 	int sender; /* the last comment that has the sender's address */
 	bool too_many;

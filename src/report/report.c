@@ -119,22 +119,49 @@ static int note_other(struct glean_report_account *entry, const char *folder)
 	return 0;
 }
 
-static bool is_newer(const struct glean_report_account *a, const struct glean_report_account *b)
+/* Above 0: A has the newer records, below: B has. *KNOWN: nothing speaks for the other one. */
+static int compare_age(const struct glean_report_account *a, const struct glean_report_account *b,
+		       bool *known)
 {
-	if ((a->error.status == GLEAN_OK) != (b->error.status == GLEAN_OK))
-		return a->error.status == GLEAN_OK;
-	return a->status.side[GLEAN_OLD].last_clean_s > b->status.side[GLEAN_OLD].last_clean_s;
+	const struct glean_side_status *x = a->status.side, *y = b->status.side;
+	const int64_t times_s[][2] = {
+		{ x[GLEAN_OLD].last_clean_s, y[GLEAN_OLD].last_clean_s },
+		{ x[GLEAN_NEW].last_clean_s, y[GLEAN_NEW].last_clean_s },
+		{ x[GLEAN_OLD].last_try_s, y[GLEAN_OLD].last_try_s },
+		{ x[GLEAN_NEW].last_try_s, y[GLEAN_NEW].last_try_s },
+	};
+	int first = 0;
+
+	*known = true;
+	for (size_t i = 0; i < ARRAY_LEN(times_s); i++) {
+		int order = (times_s[i][0] > times_s[i][1]) - (times_s[i][0] < times_s[i][1]);
+
+		*known = *known && order * first >= 0;
+		first = first ? first : order;
+	}
+	*known = *known && first != 0;
+	return first;
 }
 
-/* ENTRY becomes the newer of itself and of what is in FOLDER, and keeps the name of the other. */
+/*
+ * ENTRY becomes the newer of itself and of what is in FOLDER, and keeps the name
+ * of the other. Where one of them cannot be read, the other may be out of date by
+ * any time: then it is that one, of which nothing is told.
+ */
 static int compare_with(struct glean_report_account *entry, const char *folder,
 			const struct glean_report_options *options)
 {
 	struct glean_report_account second = { .account = entry->account };
+	bool newer = !entry->other || entry->newer, known, swap;
 	int rc;
 
 	read_account(&second, folder, options);
-	if (is_newer(&second, entry)) {
+	swap = compare_age(&second, entry, &known) > 0;
+	if (second.error.status != GLEAN_OK || entry->error.status != GLEAN_OK) {
+		swap = entry->error.status == GLEAN_OK;
+		known = false;
+	}
+	if (swap) {
 		struct glean_report_account first = *entry;
 
 		second.other = first.other;
@@ -142,6 +169,7 @@ static int compare_with(struct glean_report_account *entry, const char *folder,
 		*entry = second;
 		second = first;
 	}
+	entry->newer = known && (swap || newer);
 	rc = note_other(entry, second.folder ? second.folder : folder);
 	glean_series_finish(&second.series);
 	return rc;

@@ -32,6 +32,7 @@ static int show(struct glean_store *store, sqlite3_stmt *stmt, const struct glea
 		.open_errno = ENOENT,
 		.sender = sqlite3_column_blob(stmt, 3),
 		.sender_size = (size_t)sqlite3_column_bytes(stmt, 3),
+		.fresh = sqlite3_column_int(stmt, 4),
 	};
 	const char *name = NULL;
 	int folder = 0, rc;
@@ -53,7 +54,8 @@ static int show(struct glean_store *store, sqlite3_stmt *stmt, const struct glea
 static int walk(struct glean_store *store, int64_t since_s, int64_t most, glean_arrived_fn *each, void *user,
 		struct glean_error *err)
 {
-	static const char sql[] = "SELECT min(a.first_listed_s), m.name, max(a.raw = m.raw), m.sender"
+	static const char sql[] = "SELECT min(a.first_listed_s), m.name, max(a.raw = m.raw), m.sender,"
+				  " min(a.first_listing > 1)"
 				  " FROM arrival a LEFT JOIN message m ON m.id = a.message"
 				  " WHERE a.side = 0 AND a.first_listing >= 0"
 				  " GROUP BY coalesce(a.message, -a.id) HAVING min(a.first_listed_s) >= ?1"

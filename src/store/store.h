@@ -222,6 +222,7 @@ int glean_store_guarded(struct glean_store *store, bool *guarded, struct glean_e
 /* One message, however often it was listed there. */
 struct glean_arrived {
 	int64_t first_listed_s;
+	bool fresh; /* the first listing did not show it: it came since */
 	bool stored;
 	bool own_copy;	    /* the octets kept are those that the old server sent */
 	int fd;		    /* of the file, at its beginning; -1: not there, or nothing to read by it */

@@ -128,6 +128,22 @@ def test_what_is_not_here_cannot_be_told_and_why(move, mailglean):
     assert found == {"other-copy": "unknown", "removed": "unknown", "not-stored": "unknown"}
 
 
+def test_what_was_there_at_the_first_look_is_not_late_because_its_file_is_gone(move, mailglean):
+    """Without its header nothing tells when it came."""
+    move.configure(switch=SWITCH)
+    for day in (5, 6, 11):
+        move.put(move.old, headers=outside(f"mail.s{day}.example", f"192.0.2.{day}", at(day)))
+    sync(mailglean, 12)
+    assert move.late().one("late")["stale"] == 1
+    move.put(move.old, headers=outside("mail.fresh.example", "192.0.2.80", at(13)))
+    sync(mailglean, 13)
+    for path in (mailglean.maildir() / "new").iterdir():
+        path.unlink()
+    run = move.late()
+    assert (run.one("late")["messages"], run.one("late")["unknown"]) == (1, 1)
+    assert run.one("straggler")["first"] == "2026-06-13T20:00:00Z" and run.one("straggler")["reason"] == "removed"
+
+
 def test_a_filter_that_most_mail_passes_is_known_as_the_providers(move, mailglean):
     """One message cannot tell a filter from a program that wrote it; the mailbox as a whole can."""
     move.configure(switch=SWITCH)

@@ -461,6 +461,34 @@ def test_late_mail_is_told_of_each_account_and_of_all(late, mailglean):
         assert all(word in one for word in words) and "slow.example [192.0.2.25]" in one, one
 
 
+def drained_pages(mailglean, names):
+    """The page with a window that is over, and with one that is not."""
+    for window in ("7d", "14d"):
+        mailglean.configure({name: sides() for name in names[:2]}, switch="2026-06-01 00:00Z", quiet={"window": window})
+        out = mailglean.run("report", "--html", "-", names[0], faketime=NOW, check=0).out
+        yield "".join(Page(out).text)
+
+
+def test_what_was_observed_takes_the_place_of_the_estimate(late, mailglean):
+    drained, quiet = drained_pages(mailglean, late)
+    assert "7 days, over: the old mailbox stayed empty" in drained
+    assert re.search(r"14 days, over on 2026-06-2\d at the earliest", quiet)
+    for words in ("in the next day", "the chance that none comes", "as likely as not from"):
+        assert words in quiet and words not in drained
+
+
+def test_a_chance_is_neither_nought_nor_certain(template, mailglean):
+    steady, over = names = ["steady@example.jp", "over@example.jp"]
+    late_account(template, mailglean.store / steady, range(18))
+    late_account(template, mailglean.store / over, [0] * 40)
+    mailglean.configure({name: sides() for name in names}, switch="2026-06-01 00:00Z", quiet={"window": "1d"})
+    text = mailglean.run("origin", "--stragglers", over, faketime=NOW, check=0).out
+    assert "the chance that none comes is 99 %" in text, text
+    mailglean.configure({name: sides() for name in names}, switch="2026-06-01 00:00Z")
+    text = mailglean.run("origin", "--stragglers", steady, faketime=NOW, check=0).out
+    assert "the chance that none comes is below 1 %" in text, text
+
+
 def test_csv_has_the_bounds_or_nothing(late, mailglean):
     run = mailglean.run("report", "--csv", faketime=NOW, check=0)
     first, second, third = csv.DictReader(io.StringIO(run.out, newline=""), strict=True)
@@ -469,9 +497,10 @@ def test_csv_has_the_bounds_or_nothing(late, mailglean):
     assert (first["late"], first["to_tell"], first["forecast"]) == ("14", "3", "declining")
     assert (int(first["expected_day_low"]), int(first["expected_day_high"])) == (day["low"], day["high"])
     assert first["end_even"] == forecast["end_even"] > "2026-06" and first["end_likely"] == (forecast["end_likely"] or "")
+    assert first["late_until"] == second["late_until"] == forecast["until"] == "2026-06-19T02:00:00Z"
     assert [second[name] for name in ("late", "to_tell", "expected_day_low", "expected_day_high", "forecast", "end_even",
                                      "end_likely")] == ["2", "1", "", "", "too-few", "", ""]
-    assert not any(third[name] for name in ("late", "to_tell", "forecast")) and "evil" not in run.out
+    assert not any(third[name] for name in ("late", "to_tell", "forecast", "late_until")) and "evil" not in run.out
 
 
 def test_page_says_where_late_mail_comes_from_and_when_it_will_end(late, mailglean):
@@ -481,6 +510,7 @@ def test_page_says_where_late_mail_comes_from_and_when_it_will_end(late, mailgle
     assert "slow.example [192.0.2.25]" in page.text and "cannot be told: fewer than five messages came late" in text
     assert "2026-06-01: the switch of DNS, as configured" in text and "for the first time more to the new" not in text
     assert "in nine cases of ten" in text and re.search("14 days, over on 2026-0[67]-[0-9]{2} at the earliest|14 days, over:", text), text
+    assert text.count("as of the check of") == 2 and text.count("2026-06-19 02:00") >= 2
     single = Page(mailglean.run("report", "--html", "-", late[0], faketime=NOW, env={"TZ": "UTC"}, check=0).out)
     assert single.text.count("slow.example [192.0.2.25]") == 1 and "as likely as not from" in "".join(single.text)
 
@@ -573,6 +603,59 @@ def test_an_account_in_two_stores_is_named_and_counted_once(fleet, shards, mailg
         assert len(run.of("report-account", account=fleet[0])) == 1 and str(double) in run.err
     shown = mailglean.run("report", "--html", "-", "--merge", *shards, faketime=NOW, check=65).out
     assert str(double) in shown
+
+
+def twice(shards, name):
+    """The ledger of an account in the first store, and of its copy in the second."""
+    copy = shards[1] / name
+    shutil.copytree(shards[0] / name, copy)
+    return shards[0] / name / "ledger.sqlite", copy / "ledger.sqlite"
+
+
+def told_of(mailglean, name, *stores):
+    run = mailglean.run("report", "--json", "--merge", *stores, faketime=NOW, check=65)
+    return run, run.one("warning", account=name)["text"]
+
+
+def test_of_two_copies_one_of_which_is_damaged_nothing_is_told(fleet, shards, mailglean):
+    """It may be the newer one, so that the other may be out of date by weeks."""
+    whole = mailglean.run("report", "--json", faketime=NOW, check=0).one("report")
+    name = fleet[0]
+    damaged, old = twice(shards, name)
+    with sqlite3.connect(old) as db:
+        db.execute("DELETE FROM evidence WHERE last_s > ?", (history.seconds(END) - 2 * history.DAY,))
+    damaged.write_bytes(b"no ledger at all" * 500)
+    for order in (shards, shards[::-1]):
+        run, told = told_of(mailglean, name, *order)
+        assert str(damaged) in run.one("error", account=name)["error"] and str(damaged) in run.err
+        assert "neither" in told and str(old.parent) in told and not run.of("report-account", account=name)
+        assert run.one("report")["drained"] == whole["drained"] - 1 and run.one("report")["unreadable"] == 1
+        rows = csv.DictReader(io.StringIO(mailglean.run("report", "--csv", "--merge", *order, faketime=NOW, check=65).out))
+        assert [(row["state"], str(damaged) in row["error"]) for row in rows if row["account"] == name] == [("", True)]
+        page = "".join(Page(mailglean.run("report", "--html", "-", "--merge", *order, faketime=NOW, check=65).out).text)
+        assert f"{name}: {told}" in page and str(damaged) in page
+
+
+def test_which_of_two_copies_is_newer_is_said_only_when_it_is_known(fleet, shards, mailglean):
+    name = fleet[0]
+    _, copy = twice(shards, name)
+    assert "not known to be newer" in told_of(mailglean, name, *shards)[1]
+    with sqlite3.connect(copy) as db:
+        db.execute("DELETE FROM evidence WHERE side = 1 AND last_s > ?", (history.seconds(END) - 9 * history.DAY,))
+    for order in (shards, shards[::-1]):
+        told = told_of(mailglean, name, *order)[1]
+        assert f"in {shards[0]}/" in told and "whose last check is newer" in told, "a check of the new server is a check, too"
+    third = shards[2] / name
+    shutil.copytree(shards[0] / name, third)
+    for order in (shards, shards[::-1], (shards[1], shards[0], shards[2])):
+        told = told_of(mailglean, name, *order)[1]
+        assert "not known to be newer" in told and str(copy.parent) in told, "two of the three are the same"
+    shutil.rmtree(third)
+    with sqlite3.connect(copy) as db:
+        db.execute("INSERT INTO evidence (side, first_s, last_s, checks, widest_gap_s, clean, empty, arrived, listed, reason)"
+                   " VALUES (0, ?1, ?1, 1, 0, 0, 0, 0, 0, 'no')", (history.seconds(END) - 60,))
+    told = told_of(mailglean, name, *shards)[1]
+    assert "not known to be newer" in told, "each has something that the other has not"
 
 
 def test_a_store_of_a_newer_version_is_refused_by_name(fleet, shards, mailglean):

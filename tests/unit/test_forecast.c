@@ -335,6 +335,35 @@ static void a_flood_and_years_stay_within_bounds(void **state)
 	assert_true(f.window.high >= f.window.low && f.quiet >= 0 && f.quiet <= 1);
 }
 
+static void many_messages_of_the_first_days_have_bounds_around_their_mean(void **state)
+{
+	const struct glean_forecast forecasts[] = {
+		FORECAST(200, 200, 200),
+		FORECAST(200, 195, 190),
+		FORECAST(200, 170, 150),
+		FORECAST(2000, 1900, 1850, 1750),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(forecasts); i++) {
+		const struct glean_expected *window = &forecasts[i].window;
+
+		if (window->high >= 2.5 * window->mean || (double)window->high <= window->mean ||
+		    (double)window->low >= window->mean || window->low < window->mean / 8)
+			fail_msg("case %zu: %.1f (%lld to %lld)", i, window->mean, (long long)window->low,
+				 (long long)window->high);
+	}
+}
+
+static void no_silence_is_certain(void **state)
+{
+	struct glean_forecast f = FORECAST(40, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+					   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+	(void)state;
+	assert_true(f.quiet > 0.9 && f.quiet <= 0.99);
+}
+
 static void verdicts_have_names(void **state)
 {
 	(void)state;
@@ -360,6 +389,8 @@ int main(void)
 		cmocka_unit_test(days_that_follow_no_curve_tell_nothing),
 		cmocka_unit_test(a_decline_to_a_trickle_has_no_certain_end),
 		cmocka_unit_test(a_flood_and_years_stay_within_bounds),
+		cmocka_unit_test(many_messages_of_the_first_days_have_bounds_around_their_mean),
+		cmocka_unit_test(no_silence_is_certain),
 		cmocka_unit_test(verdicts_have_names),
 	};
 

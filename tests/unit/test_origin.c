@@ -42,6 +42,11 @@ static const struct glean_account own_domain = {
 	.name = "taro@example.jp",
 	.server = { { OLD, .tls_name = "mail.example.jp" }, { NEW } },
 };
+static const struct glean_account shared = {
+	.name = "taro@example.jp",
+	.server = { { OLD, .tls_name = "x999.old-provider.example" },
+		    { .present = true, .host = "sv123.new-provider.example" } },
+};
 static const struct glean_account none;
 
 static const struct chain {
@@ -165,6 +170,10 @@ static void a_line_without_end_cannot_be_told(void **state)
 	size = repeat(repeat(repeat(0, "Received: from a (b [192.0.2.1]) ", 1), "(c) ", 200), "by d; x\n\n",
 		      1);
 	assert_int_equal(judge(size, NULL).reason, GLEAN_ORIGIN_UNREADABLE);
+	size = repeat(repeat(repeat(0, "Received: by a.example (203.0.113.66) ", 1), "(c) ", 200), "; x\n\n",
+		      1);
+	assert_int_equal(judge(size, NULL).reason, GLEAN_ORIGIN_UNREADABLE);
+	assert_string_equal(judge(size, NULL).own_address, "");
 }
 
 static void hops_without_end_cannot_be_told(void **state)
@@ -338,6 +347,12 @@ static void the_domain_of_a_host_is_what_was_registered(void **state)
 		{ "co.jp", "co.jp" },
 		{ "mail.sender.jp", "sender.jp" },
 		{ "mail.co.example", "co.example" },
+		{ "mx.sender.chiba.jp", "mx.sender.chiba.jp" },
+		{ "mx.sender.narita.chiba.jp", "sender.narita.chiba.jp" },
+		{ "a.mx.sender.seya.yokohama.jp", "sender.seya.yokohama.jp" },
+		{ "sender.tokyo.jp", "sender.tokyo.jp" },
+		{ "mx.chiba.example", "chiba.example" },
+		{ "mx.chibachiba.jp", "chibachiba.jp" },
 		{ "localhost", "localhost" },
 		{ "", "" },
 	};
@@ -352,6 +367,79 @@ static void the_domain_of_a_host_is_what_was_registered(void **state)
 	assert_true(glean_name_is_local("192.0.2.1"));
 	assert_true(glean_name_is_local(""));
 	assert_false(glean_name_is_local("local.example"));
+}
+
+/* ---- late mail by sender ---- */
+
+static struct glean_straggler from(const char *domain, const char *address, int64_t time_s)
+{
+	return (struct glean_straggler){ .kind = GLEAN_ORIGIN_STALE,
+					 .reason = GLEAN_ORIGIN_OUTSIDE,
+					 .domain = domain,
+					 .host = "",
+					 .address = address,
+					 .login = "",
+					 .from_domain = "",
+					 .first_s = time_s,
+					 .last_s = time_s };
+}
+
+static void count_late(struct glean_groups *groups, struct glean_straggler s)
+{
+	assert_true(glean_groups_count(groups, &s));
+}
+
+static void senders_are_told_apart_by_domain_or_else_by_address(void **state)
+{
+	struct glean_late late = { .n = 0 };
+	struct glean_groups groups = { .late = &late };
+
+	(void)state;
+	count_late(&groups, from("", "192.0.2.1", 50));
+	count_late(&groups, from("a.example", "192.0.2.1", 40));
+	count_late(&groups, from("a.example", "192.0.2.2", 60));
+	count_late(&groups, from("", "192.0.2.2", 30));
+	count_late(&groups, from("a.example", "", 20));
+	glean_groups_finish(&groups);
+	assert_int_equal(late.n, 3);
+	assert_int_equal(late.messages, 5);
+	assert_int_equal(late.kinds[GLEAN_ORIGIN_STALE], 5);
+	assert_string_equal(late.list[0].domain, "a.example");
+	assert_string_equal(late.list[0].address, "192.0.2.1");
+	assert_int_equal(late.list[0].count, 3);
+	assert_int_equal(late.list[0].first_s, 20);
+	assert_int_equal(late.list[0].last_s, 60);
+	assert_string_equal(late.list[1].address, "192.0.2.1");
+	glean_late_cut(&late, 0);
+	free(late.list);
+}
+
+static void senders_without_end_are_counted_by_kind_alone(void **state)
+{
+	enum { SENDERS = 3 * GLEAN_STRAGGLERS_MAX };
+	struct glean_late late = { .n = 0 };
+	struct glean_groups groups = { .late = &late };
+	int64_t sum = 0;
+	char address[32];
+
+	(void)state;
+	for (int i = 0; i < SENDERS; i++) {
+		snprintf(address, sizeof address, "198.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
+		count_late(&groups, from("", address, SENDERS - i));
+	}
+	count_late(&groups, from("", "198.0.0.0", 1));
+	glean_groups_finish(&groups);
+	assert_int_equal(late.n, GLEAN_STRAGGLERS_MAX + 1);
+	assert_int_equal(late.messages, SENDERS + 1);
+	for (size_t i = 0; i < late.n; i++)
+		sum += late.list[i].count;
+	assert_int_equal(sum, SENDERS + 1);
+	assert_string_equal(late.list[0].address, "");
+	assert_int_equal(late.list[0].count, SENDERS - GLEAN_STRAGGLERS_MAX);
+	assert_string_equal(late.list[1].address, "198.0.0.0");
+	assert_int_equal(late.list[1].count, 2);
+	glean_late_cut(&late, 0);
+	free(late.list);
 }
 
 /* ---- habits ---- */
@@ -431,6 +519,8 @@ int main(void)
 		cmocka_unit_test(an_address_is_local_or_not),
 		cmocka_unit_test(addresses_agree_in_their_first_bits),
 		cmocka_unit_test(the_domain_of_a_host_is_what_was_registered),
+		cmocka_unit_test(senders_are_told_apart_by_domain_or_else_by_address),
+		cmocka_unit_test(senders_without_end_are_counted_by_kind_alone),
 		cmocka_unit_test(what_most_messages_of_different_senders_have_is_usual),
 		cmocka_unit_test(steps_without_end_are_not_kept),
 		cmocka_unit_test(kinds_and_reasons_have_names_and_sentences),
