@@ -59,8 +59,9 @@ struct glean_staged {
 	bool kept; /* the ledger names the file: not ours to remove any more */
 	bool after_cr;
 	int64_t size_bytes;
-	int64_t bare_lines;	    /* line ends that are a bare LF here */
-	char name[GLEAN_STEM_SIZE]; /* in Maildir/tmp; "" before the file exists, and of a known duplicate */
+	int64_t written, on_its_way; /* octets of it in the file, and of these, that are sent to the disk */
+	int64_t bare_lines;	     /* line ends that are a bare LF here */
+	char name[GLEAN_STEM_SIZE];  /* in Maildir/tmp; "" before the file exists, and of a known duplicate */
 	struct glean_identity identity;
 };
 

@@ -108,13 +108,34 @@ int glean_staged_begin(struct glean_store *store, struct glean_staged **staged_r
 	return 0;
 }
 
+/* So much of a large message is sent on its way to the disk while the next comes; what fails is told at the flush. */
+#define WRITE_BACK (8 << 20)
+
+static void write_back(struct glean_staged *staged)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	int64_t size = staged->written - staged->on_its_way;
+
+	if (size < WRITE_BACK)
+		return;
+	sync_file_range(staged->fd, staged->on_its_way, size, SYNC_FILE_RANGE_WRITE);
+	staged->on_its_way = staged->written;
+#else
+	(void)staged;
+#endif
+}
+
 /* Into the file, which is made for the first of it. */
 static int put(struct glean_staged *staged, const char *data, size_t size, struct glean_error *err)
 {
 	int rc = staged->name[0] ? 0 : create_file(staged, err);
 
 	if (rc == 0 && size && glean_write_all(staged->fd, data, size) < 0)
-		rc = glean_fail_errno(err, _("write Maildir/tmp/%s"), staged->name);
+		return glean_fail_errno(err, _("write Maildir/tmp/%s"), staged->name);
+	if (rc == 0) {
+		staged->written += (int64_t)size;
+		write_back(staged);
+	}
 	return rc;
 }
 
