@@ -38,7 +38,7 @@ struct glean_import_line {
 struct glean_import_column {
 	const char *file;
 	int number;	  /* from 1 */
-	const char *name; /* its header, or "" when the file has none */
+	const char *name; /* its header, or "" when it has none or that may be a value */
 	const char *key;  /* what it is taken for, as --columns has it, or NULL: not used */
 };
 

@@ -48,6 +48,7 @@ struct csv {
 
 struct csv_record {
 	int line;
+	size_t at; /* where in the text it begins */
 	size_t n;
 	size_t field[CSV_FIELDS_MAX]; /* where in TEXT each begins; they end in NUL */
 	struct glean_buf text;
@@ -63,6 +64,9 @@ void glean_csv_begin(struct csv *csv, const char *text, size_t size);
  * first, which RECORD has. GLEAN_E_IO: out of memory.
  */
 int glean_csv_next(struct csv *csv, struct csv_record *record, struct glean_error *err);
+
+/* Go on in the second line of RECORD, as when it were not well-formed. */
+void glean_csv_resume(struct csv *csv, const struct csv_record *record);
 
 /* Field I, "" when there is none. */
 const char *glean_csv_field(const struct csv_record *record, size_t i);
@@ -89,7 +93,8 @@ enum value {
 /* Which field is what; -1: none. */
 struct columns {
 	int at[COLUMNS];
-	size_t n; /* fields of the header; 0: there is none */
+	size_t n;		    /* fields of the header; 0: there is none */
+	bool shown[CSV_FIELDS_MAX]; /* the field of the header is one for certain, and no value */
 };
 
 enum column glean_column_of(enum glean_side side, enum value value);
@@ -126,10 +131,11 @@ int glean_wishes_parse(struct wishes *wishes, const char *const *columns, size_t
 void glean_wishes_finish(struct wishes *wishes);
 
 /*
- * Find the header and stop behind it; where WISHES has numbers only and the
- * first record has an address (DOMAIN may complete it), there is none. HEADER
- * gets that record. ONLY: side of headers that name none, -1: both.
- * GLEAN_E_DATA: not found; the sentence lists what there is. GLEAN_E_USAGE: WISHES do not fit.
+ * Find the header and stop behind it; where WISHES has numbers only and a
+ * record has an address (DOMAIN may complete it) before any is a header, there
+ * is none. HEADER gets that record. ONLY: side of headers that name none, -1:
+ * both. GLEAN_E_DATA: not found, and the sentence lists what there is, or what
+ * would be passed over for it may be an account. GLEAN_E_USAGE: WISHES do not fit.
  */
 int glean_columns_find(struct columns *columns, struct csv *csv, struct csv_record *header,
 		       const struct wishes *wishes, int only, const char *domain, struct glean_error *err);
@@ -163,6 +169,15 @@ int glean_entry_fill(struct entry *entry, const struct csv_record *record, const
 		     const char *domain, struct glean_error *err);
 void glean_entry_finish(struct entry *entry);
 
+/*
+ * What RECORD has in the place of the address, to be freed, with the domain behind it that it has
+ * not: its own or DOMAIN (or NULL). "": nothing; NULL: out of memory.
+ */
+char *glean_entry_address(const struct csv_record *record, const struct columns *columns, const char *domain);
+
+/* A value that is wanted goes over several lines: some quotation mark is missing. */
+bool glean_entry_is_split(const struct csv_record *record, const struct columns *columns);
+
 /* TEXT is LOCAL@DOMAIN as addresses that moved mail comes to are written. */
 bool glean_is_mail_address(const char *text);
 
@@ -170,8 +185,9 @@ bool glean_is_mail_address(const char *text);
 
 /*
  * TEMPLATE with {address}, {local}, {domain}, {user} and {side} replaced, each
- * quoted so that the shell takes it for the one word that it is, wherever in the template it
- * stands. GLEAN_E_DATA: that cannot be had for this entry; GLEAN_E_IO.
+ * quoted so that the shell takes it for the one word that it is. GLEAN_E_DATA: that
+ * cannot be had for this entry, whose value would be read once more by another
+ * shell, or may be; GLEAN_E_IO.
  */
 int glean_template_fill(char **command, const char *template, const struct entry *entry, enum glean_side side,
 			struct glean_error *err);
@@ -211,9 +227,9 @@ void glean_place_close(struct place *place);
 int glean_place_read(const struct place *place, struct glean_buf *text, struct glean_error *err);
 int glean_place_write(const struct place *place, const struct glean_buf *text, struct glean_error *err);
 
-/* Add the line that includes accounts.d to the configuration. */
+/* Add the line that includes the file to the configuration: nothing that was not tried is read by it. */
 int glean_place_include(const char *config_path, struct glean_error *err);
 
-#define INCLUDE_LINE "include(\"accounts.d/*.conf\")"
+#define INCLUDE_LINE "include(\"accounts.d/imported.conf\")"
 
 #endif

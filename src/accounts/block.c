@@ -2,6 +2,8 @@
 /* Accounts as text of the configuration: in one form only, so that they can be found and changed again. */
 #include "accounts/accounts.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,6 +195,29 @@ static bool same(const char *given, const char *configured)
 	return !given || (configured && strcmp(given, configured) == 0);
 }
 
+/* The octets of an IPv6 address, which can be written in many ways, with brackets too. */
+static bool read_v6(unsigned char octets[16], const char *text)
+{
+	char bare[64];
+	size_t n = strlen(text);
+
+	if (n > 2 && text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	return snprintf(bare, sizeof bare, "%.*s", (int)n, text) < (int)sizeof bare &&
+	       inet_pton(AF_INET6, bare, octets) == 1;
+}
+
+static bool same_address(const char *given, const char *configured)
+{
+	unsigned char a[16], b[16];
+
+	if (given && configured && read_v6(a, given) && read_v6(b, configured))
+		return memcmp(a, b, sizeof a) == 0;
+	return same(given, configured);
+}
+
 bool glean_entry_matches(const struct entry *entry, const struct glean_account *account)
 {
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++) {
@@ -205,7 +230,8 @@ bool glean_entry_matches(const struct entry *entry, const struct glean_account *
 		    !same(given[VALUE_PASSWORD], server->password) ||
 		    !same(given[VALUE_COMMAND], server->password_command))
 			return false;
-		if (!same(given[VALUE_SERVER], server->address) && !same(given[VALUE_SERVER], server->host))
+		if (!same_address(given[VALUE_SERVER], server->address) &&
+		    !same(given[VALUE_SERVER], server->host))
 			return false;
 	}
 	return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which field is what: by the headers, and by what the user says of them. */
-#include "accounts/accounts.h"
+#include "accounts/columns.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,8 +46,7 @@ static enum value value_of(enum header_base base)
 	}
 }
 
-/* The columns that BASE and SIDE stand for; how many, at most 2. */
-static int columns_of(enum column found[2], enum header_base base, int side)
+int glean_columns_of(enum column found[2], enum header_base base, int side)
 {
 	int n = 0;
 
@@ -65,7 +64,7 @@ const char *glean_columns_key(const struct columns *columns, size_t i)
 {
 	for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
 		enum column found[2];
-		int n = columns_of(found, keys[k].base, keys[k].side);
+		int n = glean_columns_of(found, keys[k].base, keys[k].side);
 		bool all = true;
 
 		for (int j = 0; j < n; j++)
@@ -153,15 +152,14 @@ void glean_wishes_finish(struct wishes *wishes)
 		free(wishes->at[--wishes->n]);
 }
 
-static const char *wish_name(const char *wish)
+const char *glean_wish_name(const char *wish)
 {
 	return wish + strlen(wish) + 1;
 }
 
-/* 0: not a number. */
-static size_t wish_number(const char *wish)
+size_t glean_wish_number(const char *wish)
 {
-	const char *name = wish_name(wish);
+	const char *name = glean_wish_name(wish);
 	char *end;
 	unsigned long n;
 
@@ -171,128 +169,24 @@ static size_t wish_number(const char *wish)
 	return *end || n > CSV_FIELDS_MAX ? 0 : n;
 }
 
-/* ---- matching a record ---- */
-
-struct match {
-	const struct wishes *wishes;
-	int only;
-	struct csv_record *record;
-	struct columns *columns;
-	bool wished[COLUMNS];	    /* the user said what it is, or that there is none */
-	bool taken[CSV_FIELDS_MAX]; /* the user said what this field is */
-	struct header header[CSV_FIELDS_MAX];
-};
-
-/* The field that WISH names; -1: none, -2: several. */
-static int find_wish(const struct match *match, const char *wish)
+int glean_wish_columns(enum column found[2], const char *wish, bool *sided)
 {
-	size_t number = wish_number(wish);
-	int found = -1;
+	int key = key_of(wish, strlen(wish));
 
-	for (size_t i = 0; i < match->record->n; i++) {
-		if (!glean_header_same(glean_csv_field(match->record, i), wish_name(wish)))
-			continue;
-		if (found >= 0 && strcmp(glean_csv_field(match->record, i), wish_name(wish)) != 0)
-			continue;
-		if (found >= 0 && strcmp(glean_csv_field(match->record, (size_t)found), wish_name(wish)) == 0)
-			return -2;
-		found = (int)i;
-	}
-	if (found < 0 && number > 0 && number <= match->record->n)
-		return (int)number - 1;
-	return found;
+	*sided = keys[key].side >= 0;
+	return glean_columns_of(found, keys[key].base, keys[key].side);
 }
 
-static bool take_wish(struct match *match, const char *wish, int key)
+/* Some column is called by its header. */
+static bool has_names(const struct wishes *wishes)
 {
-	enum column found[2];
-	int n = columns_of(found, keys[key].base, keys[key].side), field = -1;
-
-	if (*wish_name(wish)) {
-		field = find_wish(match, wish);
-		if (field < 0)
-			return false;
-		match->taken[field] = true;
-	}
-	for (int i = 0; i < n; i++) {
-		match->columns->at[found[i]] = field;
-		match->wished[found[i]] = true;
-	}
-	return true;
+	for (size_t i = 0; i < wishes->n; i++)
+		if (*glean_wish_name(wishes->at[i]) && glean_wish_number(wishes->at[i]) == 0)
+			return true;
+	return false;
 }
 
-/* What is said of one side goes before what is said of both. False: it is not among the headers. */
-static bool take_wishes(struct match *match)
-{
-	for (int sided = 0; sided < 2; sided++) {
-		for (size_t w = 0; w < match->wishes->n; w++) {
-			const char *wish = match->wishes->at[w];
-			int key = key_of(wish, strlen(wish));
-
-			if ((keys[key].side >= 0) == sided && !take_wish(match, wish, key))
-				return false;
-		}
-	}
-	return true;
-}
-
-static void read_headers(struct match *match)
-{
-	for (size_t i = 0; i < match->record->n; i++) {
-		struct header *header = &match->header[i];
-
-		*header = glean_header_of(glean_csv_field(match->record, i));
-		/* A server that is not said to be the old or the new one: its name may lead to either. */
-		if (header->base == HEADER_SERVER && header->side < 0 && match->only < 0)
-			header->base = HEADER_NONE;
-		if (header->side < 0 && header->base > HEADER_ACCOUNT)
-			header->side = match->only;
-		if (match->taken[i])
-			header->base = HEADER_NONE;
-	}
-}
-
-/* The first field that is BASE of SIDE (-1: of none; -2: of any), or -1. */
-static int find_header(const struct match *match, enum header_base base, int side)
-{
-	for (size_t i = 0; i < match->record->n; i++)
-		if (match->header[i].base == base && (side == -2 || match->header[i].side == side))
-			return (int)i;
-	return -1;
-}
-
-/* An export without a column of addresses has one of account or user names that are such. */
-static void take_address(struct match *match)
-{
-	static const struct {
-		enum header_base base;
-		int side;
-	} order[] = { { HEADER_ADDRESS, -1 },
-		      { HEADER_ADDRESS, GLEAN_NEW },
-		      { HEADER_ADDRESS, GLEAN_OLD },
-		      { HEADER_ACCOUNT, -2 },
-		      { HEADER_USER, -2 } };
-	int *at = &match->columns->at[COLUMN_ADDRESS];
-
-	for (size_t i = 0; !match->wished[COLUMN_ADDRESS] && *at < 0 && i < ARRAY_LEN(order); i++) {
-		*at = find_header(match, order[i].base, order[i].side);
-		/* Where it is the address only, a user's name may yet be what the panel means. */
-		if (*at >= 0)
-			match->header[*at].base = HEADER_NONE;
-	}
-}
-
-/* What names its side before what does not. */
-static void take_side(struct match *match, enum glean_side side, enum header_base base)
-{
-	int *at = &match->columns->at[glean_column_of(side, value_of(base))];
-
-	if (match->wished[glean_column_of(side, value_of(base))] || *at >= 0)
-		return;
-	*at = find_header(match, base, (int)side);
-	if (*at < 0)
-		*at = find_header(match, base, -1);
-}
+/* ---- the file ---- */
 
 /* Two headers for one thing: which is right is not ours to say. */
 static int check_twice(const struct match *match, struct glean_error *err)
@@ -308,7 +202,7 @@ static int check_twice(const struct match *match, struct glean_error *err)
 
 			if (b->base != a->base || b->side != a->side)
 				continue;
-			columns_of(found, a->base, a->side);
+			glean_columns_of(found, a->base, a->side);
 			if (match->wished[found[0]])
 				continue;
 			return glean_fail(
@@ -323,126 +217,234 @@ static int check_twice(const struct match *match, struct glean_error *err)
 	return 0;
 }
 
-/* True: RECORD is a header. */
-static bool match_record(struct match *match)
+/* How many fields of RECORD are a header that is known; 2: several, or one that can be nothing else. */
+static int known_headers(const struct csv_record *record)
 {
-	static const enum header_base sided[] = { HEADER_USER, HEADER_PASSWORD, HEADER_COMMAND,
-						  HEADER_SERVER };
+	int n = 0;
 
-	for (size_t i = 0; i < COLUMNS; i++)
-		match->columns->at[i] = -1;
-	memset(match->wished, 0, sizeof match->wished);
-	memset(match->taken, 0, sizeof match->taken);
-	if (!take_wishes(match))
-		return false;
-	read_headers(match);
-	take_address(match);
-	if (match->columns->at[COLUMN_ADDRESS] < 0)
-		return false;
-	if (!match->wished[COLUMN_DOMAIN])
-		match->columns->at[COLUMN_DOMAIN] = find_header(match, HEADER_DOMAIN, -1);
-	for (size_t i = 0; find_header(match, HEADER_USER, -2) < 0 && i < match->record->n; i++)
-		if (match->header[i].base == HEADER_ACCOUNT)
-			match->header[i].base = HEADER_USER;
-	for (size_t i = 0; i < ARRAY_LEN(sided); i++) {
-		take_side(match, GLEAN_OLD, sided[i]);
-		take_side(match, GLEAN_NEW, sided[i]);
+	for (size_t i = 0; n < 2 && i < record->n; i++) {
+		const char *field = glean_csv_field(record, i);
+
+		if (glean_header_of(field).base == HEADER_NONE)
+			continue;
+		n++;
+		for (const char *p = field; *p; p++)
+			if ((unsigned char)*p >= 0x80)
+				n = 2;
 	}
-	match->columns->n = match->record->n;
-	return true;
+	return n;
 }
 
-/* ---- the file ---- */
-
-static bool is_data(const struct csv_record *record, const struct columns *columns, const char *domain)
+/* The user called it so. */
+static bool is_wished(const struct wishes *wishes, const char *field)
 {
-	char address[CSV_NAME_MAX * 2];
-	const char *cell = glean_csv_field(record, (size_t)columns->at[COLUMN_ADDRESS]);
-
-	if (glean_is_mail_address(cell))
-		return true;
-	if (!domain || glean_header_of(cell).base != HEADER_NONE)
-		return false;
-	return snprintf(address, sizeof address, "%s@%s", cell, domain) < (int)sizeof address &&
-	       glean_is_mail_address(address);
+	for (size_t i = 0; i < wishes->n; i++)
+		if (*glean_wish_name(wishes->at[i]) && glean_wish_number(wishes->at[i]) == 0 &&
+		    glean_header_same(field, glean_wish_name(wishes->at[i])))
+			return true;
+	return false;
 }
 
-/* "'A', 'B', 'C'" */
-static void list_fields(char *list, size_t size, const struct csv_record *record)
+/* Beside "mail" alone there may stand the password of the account of this name. */
+static void note_shown(struct match *match)
+{
+	const struct csv_record *record = match->record;
+	bool all = known_headers(record) >= 2;
+
+	for (size_t i = 0; i < record->n; i++) {
+		const char *field = glean_csv_field(record, i);
+
+		match->columns->shown[i] =
+			all || glean_header_of(field).base != HEADER_NONE || is_wished(match->wishes, field);
+	}
+}
+
+/* "'A', 'B', 3" */
+static void list_fields(char *list, size_t size, struct match *match)
 {
 	size_t used = 0;
 
 	list[0] = '\0';
-	for (size_t i = 0; i < record->n && used + 1 < size; i++)
-		used += (size_t)snprintf(list + used, size - used, "%s'%.60s'", i ? ", " : "",
-					 glean_csv_field(record, i));
-}
+	note_shown(match);
+	for (size_t i = 0; i < match->record->n && used + 1 < size; i++) {
+		const char *comma = i ? ", " : "";
+		int n = match->columns->shown[i] ? snprintf(list + used, size - used, "%s'%.60s'", comma,
+							    glean_csv_field(match->record, i))
+						 : snprintf(list + used, size - used, "%s%zu", comma, i + 1);
 
-/* What is no header may be a password. */
-static bool is_header(const struct csv_record *record)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < record->n; i++) {
-		any = any || glean_header_of(glean_csv_field(record, i)).base != HEADER_NONE;
-		if (strchr(glean_csv_field(record, i), '@'))
-			return false;
+		used += (size_t)n;
 	}
-	return any;
 }
 
-static int fail_header(const struct csv *csv, const struct wishes *wishes, struct glean_error *err)
+static bool has_at(const struct csv_record *record)
 {
-	struct csv_record record = { 0 };
+	for (size_t i = 0; i < record->n; i++)
+		if (strchr(glean_csv_field(record, i), '@'))
+			return true;
+	return false;
+}
+
+static int fail_header(struct match *match, const struct csv *csv, struct glean_error *err)
+{
+	const struct wishes *wishes = match->wishes;
 	struct csv at = *csv;
 	char list[700];
-	int rc = glean_csv_next(&at, &record, NULL);
+	int rc = glean_csv_next(&at, match->record, NULL);
 
-	list_fields(list, sizeof list, &record);
+	list_fields(list, sizeof list, match);
 	if (rc == GLEAN_E_IO)
-		glean_fail_memory(err);
-	else if (!is_header(&record))
-		rc = glean_fail(
+		return glean_fail_memory(err);
+	/* What is no header may be a password. */
+	if (known_headers(match->record) == 0 || has_at(match->record))
+		return glean_fail(
 			err, wishes->n > 0 ? GLEAN_E_USAGE : GLEAN_E_DATA,
 			_("none of the %zu columns of its first line has a header that is known here; say "
 			  "which is which, as in --columns address=1,user=2"),
-			record.n);
-	else if (wishes->n > 0)
-		rc = glean_fail(err, GLEAN_E_USAGE,
-				_("the columns that --columns names are not all there; there are: %s"), list);
-	else
-		rc = glean_fail(
-			err, GLEAN_E_DATA,
-			_("no column is known to be the mail address; there are: %s; say which it is, "
-			  "as in --columns address=1"),
-			list);
+			match->record->n);
+	if (wishes->n > 0)
+		return glean_fail(err, GLEAN_E_USAGE,
+				  _("the columns that --columns names are not all there; there are: %s"),
+				  list);
+	return glean_fail(err, GLEAN_E_DATA,
+			  _("no column is known to be the mail address; there are: %s; say which it is, "
+			    "as in --columns address=1"),
+			  list);
+}
+
+static bool has_address(const struct csv_record *record, const struct columns *columns, const char *domain)
+{
+	char *address = glean_entry_address(record, columns, domain);
+	bool has = address && glean_is_mail_address(address);
+
+	free(address);
+	return has;
+}
+
+static size_t count_filled(const struct csv_record *record)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < record->n; i++)
+		n += *glean_csv_field(record, i) != '\0';
+	return n;
+}
+
+/* RECORD stands above the headers, and may be more than a title. */
+static bool may_be_account(const struct match *match, const struct csv_record *record, bool numbers,
+			   const char *domain)
+{
+	size_t filled = count_filled(record);
+
+	if (filled > 0 && has_address(record, match->columns, domain))
+		return true;
+	return filled >= 2 && filled >= count_filled(match->record) && (numbers || domain || has_at(record));
+}
+
+/* What is passed over on the way to the headers in match->record must be titles. */
+static int check_titles(const struct match *match, const struct csv *csv, bool numbers, const char *domain,
+			struct glean_error *err)
+{
+	struct csv_record record = { 0 };
+	struct csv at = *csv;
+	int rc = 0;
+
+	while (rc == 0) {
+		int got = glean_csv_next(&at, &record, NULL);
+
+		if (got == GLEAN_E_IO)
+			rc = glean_fail_memory(err);
+		else if (got == 0 || record.line >= match->record->line)
+			break;
+		else if (got > 0 && may_be_account(match, &record, numbers, domain))
+			rc = glean_fail(
+				err, GLEAN_E_DATA,
+				_("line %d may be an account, and the headers stand in line %d; take out "
+				  "what is no account, or say which column is what, as in --columns "
+				  "address=1,user=2"),
+				record.line, match->record->line);
+	}
 	glean_csv_finish(&record);
 	return rc;
+}
+
+enum kind {
+	KIND_HEADER,
+	KIND_DATA,
+	KIND_DOUBTFUL,
+	KIND_NEITHER,
+};
+
+/* What match->record is when the columns are given by number: the file need not have headers then. */
+static enum kind kind_of(const struct match *match, const char *domain)
+{
+	const char *cell = glean_csv_field(match->record, (size_t)match->columns->at[COLUMN_ADDRESS]);
+	bool named = glean_header_of(cell).base != HEADER_NONE, several = known_headers(match->record) >= 2;
+
+	if (has_address(match->record, match->columns, NULL))
+		return KIND_DATA;
+	if (domain && has_address(match->record, match->columns, domain)) {
+		if (!named)
+			return KIND_DATA;
+		return several ? KIND_HEADER : KIND_DOUBTFUL;
+	}
+	return (named || several) && !has_at(match->record) ? KIND_HEADER : KIND_NEITHER;
+}
+
+/* There are no headers: what the user said holds for all lines, the first among them. */
+static int take_all(struct match *match, const struct csv *csv, struct glean_error *err)
+{
+	struct csv at = *csv;
+	int rc;
+
+	while ((rc = glean_csv_next(&at, match->record, err)) != 0 && rc != GLEAN_E_IO)
+		if (rc > 0 && glean_match_wishes(match))
+			return 0;
+	return rc < 0 ? rc : glean_fail(err, GLEAN_E_INTERNAL, "columns");
+}
+
+static int take_header(struct match *match, struct csv *csv, const struct csv *behind, bool named,
+		       bool numbers, const char *domain, struct glean_error *err)
+{
+	int rc = named ? 0 : check_titles(match, csv, numbers, domain, err);
+
+	note_shown(match);
+	*csv = *behind;
+	return rc < 0 ? rc : check_twice(match, err);
 }
 
 /* A record that cannot be read is reported when the lines are. */
 static int find(struct match *match, struct csv *csv, const char *domain, struct glean_error *err)
 {
+	bool named = has_names(match->wishes), fits = false;
 	struct csv at = *csv;
-	bool numbers = match->wishes->n > 0;
 
-	for (size_t i = 0; i < match->wishes->n; i++)
-		numbers = numbers && (!*wish_name(match->wishes->at[i]) || wish_number(match->wishes->at[i]));
 	for (int i = 0; i < CSV_HEADER_WITHIN; i++) {
+		enum kind kind = KIND_HEADER;
+		bool numbers;
 		int rc = glean_csv_next(&at, match->record, err);
 
-		if (rc == 0 || rc == GLEAN_E_IO)
-			return rc < 0 ? rc : fail_header(csv, match->wishes, err);
-		if (rc < 0 || !match_record(match))
+		if (rc == GLEAN_E_IO)
+			return rc;
+		if (rc == 0)
+			break;
+		if (rc < 0 || !glean_match_record(match))
 			continue;
-		if (numbers && is_data(match->record, match->columns, domain)) {
-			match->columns->n = 0;
-			return 0;
-		}
-		*csv = at;
-		return check_twice(match, err);
+		numbers = !named && match->wished[COLUMN_ADDRESS];
+		if (numbers)
+			kind = kind_of(match, domain);
+		if (kind == KIND_DOUBTFUL)
+			return glean_fail(
+				err, GLEAN_E_USAGE,
+				_("line %d may be headers or an account; name the columns by their "
+				  "headers, not by number, and put some above it when there are none"),
+				match->record->line);
+		if (kind == KIND_HEADER)
+			return take_header(match, csv, &at, named, numbers, domain, err);
+		fits = true;
+		if (kind == KIND_DATA)
+			break;
 	}
-	return fail_header(csv, match->wishes, err);
+	return fits ? take_all(match, csv, err) : fail_header(match, csv, err);
 }
 
 int glean_columns_find(struct columns *columns, struct csv *csv, struct csv_record *header,

@@ -138,20 +138,42 @@ static int set_value(struct entry *entry, enum glean_side side, enum value value
 	return 0;
 }
 
-/* No value is shown: where columns are mistaken for one another it may be a password. */
-static int set_address(struct entry *entry, const char *text, const char *domain)
+static size_t take_cell(const struct csv_record *record, int at, const char **text)
 {
-	size_t size = strlen(text);
+	size_t size;
+
+	*text = at >= 0 ? glean_csv_field(record, (size_t)at) : "";
+	size = strlen(*text);
+	trim(text, &size);
+	return size;
+}
+
+char *glean_entry_address(const struct csv_record *record, const struct columns *columns, const char *domain)
+{
+	const char *text, *own;
+	size_t size = take_cell(record, columns->at[COLUMN_ADDRESS], &text);
+	size_t n = take_cell(record, columns->at[COLUMN_DOMAIN], &own);
 	char *address;
 
-	trim(&text, &size);
-	if (memchr(text, '@', size) || !domain || !*domain)
-		address = strndup(text, size);
-	else if (asprintf(&address, "%.*s@%s", (int)size, text, domain) < 0)
-		address = NULL;
+	if (n == 0) {
+		own = domain ? domain : "";
+		n = strlen(own);
+	}
+	if (n > 0 && *own == '@') {
+		own++;
+		n--;
+	}
+	if (size == 0 || n == 0 || memchr(text, '@', size))
+		return strndup(text, size);
+	return asprintf(&address, "%.*s@%.*s", (int)size, text, (int)n, own) < 0 ? NULL : address;
+}
+
+/* No value is shown: where columns are mistaken for one another it may be a password. */
+static int set_address(struct entry *entry, char *address)
+{
 	if (!address)
 		return GLEAN_E_IO;
-	if (size == 0)
+	if (!*address)
 		glean_entry_fail(entry, GLEAN_IMPORT_BAD, "%s", _("the mail address is missing"));
 	else if (!is_sound(address, strlen(address), true) || !glean_is_mail_address(address))
 		glean_entry_fail(
@@ -201,17 +223,26 @@ static void check_one_secret(struct entry *entry)
 					 _("it has a password and a password command; keep one"));
 }
 
+bool glean_entry_is_split(const struct csv_record *record, const struct columns *columns)
+{
+	for (int i = 0; i < COLUMNS; i++)
+		if (columns->at[i] >= 0 && strpbrk(glean_csv_field(record, (size_t)columns->at[i]), "\r\n"))
+			return true;
+	return false;
+}
+
 int glean_entry_fill(struct entry *entry, const struct csv_record *record, const struct columns *columns,
 		     const char *domain, struct glean_error *err)
 {
 	int rc = 0;
 
-	if (!fits(entry, record, columns))
+	if (glean_entry_is_split(record, columns))
+		glean_entry_fail(entry, GLEAN_IMPORT_BAD, "%s",
+				 _("a value goes over several lines: a quotation mark is missing or one too "
+				   "many"));
+	if (entry->kind == GLEAN_IMPORT_BAD || !fits(entry, record, columns))
 		return 0;
-	if (columns->at[COLUMN_DOMAIN] >= 0 && *glean_csv_field(record, (size_t)columns->at[COLUMN_DOMAIN]))
-		domain = glean_csv_field(record, (size_t)columns->at[COLUMN_DOMAIN]);
-	rc = set_address(entry, glean_csv_field(record, (size_t)columns->at[COLUMN_ADDRESS]),
-			 domain && *domain == '@' ? domain + 1 : domain);
+	rc = set_address(entry, glean_entry_address(record, columns, domain));
 	for (int i = COLUMN_SIDES; rc == 0 && entry->kind != GLEAN_IMPORT_BAD && i < COLUMNS; i++) {
 		int value = i - COLUMN_SIDES;
 

@@ -169,6 +169,7 @@ int glean_accounts_import(struct glean_imported *result, const struct glean_impo
 	for (size_t i = 0; i < import->n_patches; i++)
 		free(import->patches[i].name);
 	free(import->patches);
+	free(import->lines);
 	free(import);
 	return rc;
 }

@@ -22,6 +22,8 @@ struct import {
 	struct glean_buf before, after;	    /* what imported.conf has, and is to have */
 	struct glean_config *config;	    /* with BEFORE, then with AFTER */
 	const struct glean_account **known; /* its accounts, sorted as the list is */
+	size_t *lines;			    /* where each of BEFORE begins */
+	size_t n_lines;
 	struct patch *patches;
 	size_t n_patches;
 	size_t n_refused;

@@ -88,26 +88,37 @@ static int add_commands(const struct import *import, struct entry *entry, struct
 
 /* ---- what is to be done with each ---- */
 
-/* Where line NUMBER of TEXT begins. */
-static size_t line_at(const struct glean_buf *text, int number)
+/* Where each line of imported.conf begins. */
+static int find_lines(struct import *import, struct glean_error *err)
 {
-	const char *p = text->data;
+	const struct glean_buf *text = &import->before;
+	size_t n = 1;
 
-	while (--number > 0 && (p = strchr(p, '\n')))
-		p++;
-	return p ? (size_t)(p - text->data) : text->size;
+	for (size_t i = 0; i < text->size; i++)
+		n += text->data[i] == '\n';
+	import->lines = calloc(n, sizeof *import->lines);
+	if (!import->lines)
+		return glean_fail_memory(err);
+	import->n_lines = 1;
+	for (size_t i = 0; i < text->size; i++)
+		if (text->data[i] == '\n')
+			import->lines[import->n_lines++] = i + 1;
+	return 0;
 }
 
 /* In the form in which this program writes it; where, when *PATCH is not NULL. */
 static bool find_block(const struct import *import, const struct glean_account *account, struct patch *patch)
 {
-	size_t n = strlen(import->place.path);
+	size_t n = strlen(import->place.path), line;
 	struct block block = { 0 };
 	bool found;
 
 	if (strncmp(account->where, import->place.path, n) != 0 || account->where[n] != ':')
 		return false;
-	patch->at = line_at(&import->before, (int)strtol(account->where + n + 1, NULL, 10));
+	line = strtoul(account->where + n + 1, NULL, 10);
+	if (line == 0 || line > import->n_lines)
+		return false;
+	patch->at = import->lines[line - 1];
 	found = glean_block_read(&block, import->before.data + patch->at, import->before.size - patch->at,
 				 account->name, &patch->length);
 	glean_block_finish(&block);
@@ -143,11 +154,11 @@ static int judge(struct import *import, struct entry *entry, struct glean_error 
 
 int glean_import_judge(struct import *import, struct glean_error *err)
 {
-	int rc = 0;
+	int rc = find_lines(import, err);
 
 	import->patches = calloc(import->list.n + 1, sizeof *import->patches);
-	if (!import->patches)
-		return glean_fail_memory(err);
+	if (rc == 0 && !import->patches)
+		rc = glean_fail_memory(err);
 	for (size_t i = 0; rc == 0 && i < import->list.n; i++) {
 		struct entry *entry = import->list.entries[i];
 

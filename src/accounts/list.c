@@ -35,7 +35,7 @@ static void tell_columns(const struct list *list, const char *path, const struct
 {
 	for (size_t i = 0; options->column && i < header->n; i++) {
 		char name[CSV_NAME_MAX + 1];
-		const char *field = list->columns.n ? glean_csv_field(header, i) : "";
+		const char *field = list->columns.shown[i] ? glean_csv_field(header, i) : "";
 		struct glean_import_column column = { .file = path,
 						      .number = (int)i + 1,
 						      .name = name,
@@ -59,11 +59,14 @@ static int read_record(struct list *list, struct csv *csv, struct csv_record *re
 		return glean_fail_memory(err);
 	entry->file = path;
 	entry->line = record->line;
-	if (rc > 0)
-		rc = glean_entry_fill(entry, record, &list->columns, options->domain, err);
-	else
+	if (rc < 0)
 		glean_entry_fail(entry, GLEAN_IMPORT_BAD, "%s", why.text);
-	return rc == GLEAN_E_IO ? rc : 1;
+	else if (glean_entry_fill(entry, record, &list->columns, options->domain, err) < 0)
+		return GLEAN_E_IO;
+	/* What it swallowed may be accounts: each line is read for itself. */
+	if (rc > 0 && glean_entry_is_split(record, &list->columns))
+		glean_csv_resume(csv, record);
+	return 1;
 }
 
 static int read_text(struct list *list, const struct glean_buf *text, const char *path,

@@ -180,6 +180,7 @@ int glean_csv_next(struct csv *csv, struct csv_record *record, struct glean_erro
 		skip_blank_lines(csv);
 		record->n = 0;
 		record->line = csv->line;
+		record->at = csv->at;
 		if (csv->at >= csv->size)
 			return 0;
 		/* Blanks belong to a value (RFC 4180), but for those around quotation marks. */
@@ -199,6 +200,12 @@ int glean_csv_next(struct csv *csv, struct csv_record *record, struct glean_erro
 		csv->line += lines;
 	} while (rc > 0 && is_empty(record));
 	return rc;
+}
+
+void glean_csv_resume(struct csv *csv, const struct csv_record *record)
+{
+	csv->at = record->at + line_size(csv->text + record->at, csv->size - record->at);
+	csv->line = record->line + 1;
 }
 
 const char *glean_csv_field(const struct csv_record *record, size_t i)

@@ -17,7 +17,8 @@ struct filling {
 	const struct entry *entry;
 	enum glean_side side;
 	enum quoting quoting;
-	bool nested; /* "$(…)", "`…`", "<<": what quotes what is not easily told there */
+	bool nested; /* "$(…)", "`…`", "<<", another shell: what quotes what is not easily told there */
+	bool inner;  /* the quotation marks that are open hold more than a word, a command maybe */
 	bool no_memory;
 };
 
@@ -28,10 +29,50 @@ static void put(struct filling *filling, const char *text, size_t size)
 }
 
 /* These mean themselves to the shell wherever they stand. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-:,/=%"
+
 static bool is_plain(const char *value)
 {
-	return strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-:,/=%") ==
-	       strlen(value);
+	return strspn(value, PLAIN) == strlen(value);
+}
+
+/* WORD, without the folder in which it is, takes what follows for a command of its own. */
+static bool reads_again(const char *word, size_t size)
+{
+	static const char *const words[] = {
+		"sh",	   "ash",    "bash",  "busybox",  "csh",    "dash", "fish", "ksh",    "mksh",
+		"tcsh",	   "zsh",    "su",    "ssh",	  "slogin", "rsh",  "mosh", "eval",   "xargs",
+		"runuser", "script", "watch", "parallel", "-c",	    "-e",   "-E",   "--eval", "--command",
+	};
+
+	for (const char *slash; (slash = memchr(word, '/', size));) {
+		size -= (size_t)(slash + 1 - word);
+		word = slash + 1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strlen(words[i]) == size && memcmp(words[i], word, size) == 0)
+			return true;
+	return false;
+}
+
+static bool has_second_shell(const char *template)
+{
+	size_t size;
+
+	for (const char *p = template; *p; p += size + (p[size] != '\0')) {
+		size = strspn(p, PLAIN);
+		if (reads_again(p, size))
+			return true;
+	}
+	return false;
+}
+
+/* What stands in the quotation marks that open at TEXT is a word, and no command for somebody else. */
+static bool encloses_word(const char *text)
+{
+	const char *end = strchr(text + 1, *text);
+
+	return end && strspn(text + 1, PLAIN "{}") == (size_t)(end - text - 1);
 }
 
 static void put_quoted(struct filling *filling, const char *value)
@@ -63,7 +104,7 @@ static int put_value(struct filling *filling, const char *name, const char *valu
 		put(filling, value, strlen(value));
 		return 0;
 	}
-	if (filling->nested)
+	if (filling->nested || (filling->quoting != QUOTE_NONE && filling->inner))
 		return glean_fail(err, GLEAN_E_DATA,
 				  _("{%s} has characters that mean something to the shell, and stands in a "
 				    "command within the password command"),
@@ -108,6 +149,8 @@ static size_t step(struct filling *filling, const char *text)
 {
 	size_t n = 1;
 
+	if (filling->quoting == QUOTE_NONE && (text[0] == '\'' || text[0] == '"'))
+		filling->inner = !encloses_word(text);
 	if (text[0] == '\\' && filling->quoting != QUOTE_SINGLE && text[1])
 		n = 2;
 	else if (text[0] == '\'' && filling->quoting != QUOTE_DOUBLE)
@@ -125,7 +168,7 @@ int glean_template_fill(char **command, const char *template, const struct entry
 	int rc = 0;
 
 	filling.nested = strchr(template, '`') || strstr(template, "$(") || strstr(template, "${") ||
-			 strstr(template, "<<") || strchr(template, '#');
+			 strstr(template, "<<") || strchr(template, '#') || has_second_shell(template);
 	for (const char *p = template; rc == 0 && *p;) {
 		char value[CSV_VALUE_MAX];
 		const char *name;

@@ -112,10 +112,11 @@ static void hints(struct cli *cli, const struct glean_imported *result)
 	if (result->written)
 		output_line(out, _("written to %s"), result->path);
 	if (result->include_missing)
-		output_line(out,
-			    dry_run ? _("this line would be added to %s: include(\"accounts.d/*.conf\")")
-				    : _("this line was added to %s: include(\"accounts.d/*.conf\")"),
-			    cli->config_path);
+		output_line(
+			out,
+			dry_run ? _("this line would be added to %s: include(\"accounts.d/imported.conf\")")
+				: _("this line was added to %s: include(\"accounts.d/imported.conf\")"),
+			cli->config_path);
 	if (result->without_password > 0)
 		output_line(out,
 			    ngettext("%zu account has no password yet; it is asked for on the terminal",
@@ -300,8 +301,8 @@ int cmd_accounts_list(struct cli *cli)
 		code = cli_confine(cli, 0);
 	if (code != 0)
 		return code;
-	rows = calloc(cli->n_accounts, sizeof *rows);
-	records = calloc(cli->n_accounts, sizeof *records);
+	rows = calloc(cli->n_accounts + 1, sizeof *rows);
+	records = calloc(cli->n_accounts + 1, sizeof *records);
 	for (size_t i = 0; rows && records && i < cli->n_accounts; i++) {
 		fill_row(&rows[i], cli->accounts[i]);
 		records[i] = &rows[i].record;

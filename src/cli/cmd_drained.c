@@ -41,6 +41,9 @@ static void say(struct cli *cli, const struct glean_account *account, const stru
 		render_json(&cli->out, &record);
 	} else if (!cli->out.verbose || !standing) {
 		return;
+	} else if (answer == ANSWER_UNKNOWN && standing->guard[0]) {
+		output_line(&cli->out, "%s: %s (%s)", account->name, cli_state_name(GLEAN_DRAIN_UNKNOWN),
+			    standing->guard);
 	} else if (standing->quiet_since_s) {
 		output_line(&cli->out, _("%s: %s (empty since %s)"), account->name,
 			    cli_state_name(standing->state), text_time(since, standing->quiet_since_s));

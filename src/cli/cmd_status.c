@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mailglean status: where the move stands, and what to do next. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,29 +283,36 @@ static int take_readable(struct cli *cli, struct view **views, size_t *n, const 
 	return worst;
 }
 
-/* All that was read as metrics, and released; the exit code. */
+/*
+ * All that was read as metrics, and released; the exit code. Whatever keeps an
+ * account from being read is GLEAN_E_DATA here: GLEAN_E_IO means that what was
+ * printed is not whole, and must not take the place of what was printed before.
+ */
 static int show_prometheus(struct cli *cli, struct view **views)
 {
-	static const struct glean_error no_memory = { .status = GLEAN_E_IO };
 	struct prometheus_row *rows = calloc(cli->n_accounts + 1, sizeof *rows);
-	int worst = rows ? 0 : GLEAN_E_IO, code;
+	int rc = rows ? 0 : GLEAN_E_IO, code;
 
 	for (size_t i = 0; rows && i < cli->n_accounts; i++) {
-		const struct glean_error *error = views[i] ? &views[i]->error : &no_memory;
-
 		rows[i].account = cli->accounts[i];
-		worst = glean_status_worse(worst, error->status);
-		if (error->status == 0)
+		if (!views[i]) {
+			rc = GLEAN_E_IO;
+		} else if (views[i]->error.status == 0) {
 			rows[i].status = &views[i]->status;
-		else
-			cli_unreadable(cli, cli->accounts[i], error);
+		} else {
+			cli_unreadable(cli, cli->accounts[i], &views[i]->error);
+			rc = rc < 0 ? rc : GLEAN_E_DATA;
+		}
 	}
-	code = rows ? prometheus_show(&cli->out, rows, cli->n_accounts) : 0;
+	if (rc == GLEAN_E_IO)
+		code = output_failure(&cli->out, rc, strerror(ENOMEM));
+	else
+		code = prometheus_show(&cli->out, rows, cli->n_accounts);
 	free(rows);
 	for (size_t i = 0; i < cli->n_accounts; i++)
 		free(views[i]);
 	free(views);
-	return worst < 0 ? -worst : code;
+	return code != 0 ? code : -rc;
 }
 
 int cmd_status(struct cli *cli)

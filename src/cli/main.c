@@ -129,7 +129,7 @@ static const struct command commands[] = {
 	     "                             {side} in it are replaced\n"
 	     "  --update                   take the values of the file for accounts that are there already\n"
 	     "  --dry-run                  write nothing, and say what would be done\n") },
-	{ "accounts", "list", cmd_accounts_list, 0, N_("the accounts of the configuration"),
+	{ "accounts", "list", cmd_accounts_list, OPTION_SHARD, N_("the accounts of the configuration"),
 	  N_("Usage: mailglean accounts list [ACCOUNT…]\n"
 	     "\n"
 	     "Lists the configured accounts: servers, users, and where each is written.\n") },

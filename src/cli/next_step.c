@@ -98,15 +98,17 @@ static void while_quiet(char *dst, size_t size, const struct glean_account *acco
 			 gap);
 }
 
-static void when_drained(char *dst, size_t size, const struct glean_account_status *status)
+static void when_drained(char *dst, size_t size, const struct glean_account *account,
+			 const struct glean_account_status *status)
 {
 	const struct glean_side_status *new = &status->side[GLEAN_NEW];
+	bool present = account->server[GLEAN_NEW].present;
 
-	if (new->last_clean_s == 0)
+	if (present && new->last_clean_s == 0)
 		snprintf(dst, size,
 			 _("the old mailbox stayed empty, but the new one was never checked without a "
 			   "failure: run “mailglean sync” before you cancel the old server"));
-	else if (new->not_stored > 0)
+	else if (present && new->not_stored > 0)
 		snprintf(dst, size,
 			 _("the old mailbox stayed empty; run “mailglean sync” once more before you cancel "
 			   "the old server: the new one has messages that are not fetched"));
@@ -147,5 +149,5 @@ void cli_next_step(char *dst, size_t size, const struct glean_account *account,
 	else if (status->standing.state == GLEAN_DRAIN_QUIET)
 		while_quiet(dst, size, account, status);
 	else
-		when_drained(dst, size, status);
+		when_drained(dst, size, account, status);
 }

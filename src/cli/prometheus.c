@@ -206,9 +206,14 @@ int prometheus_show(struct output *out, const struct prometheus_row *rows, size_
 	}
 	if (whole)
 		output_raw(out, text);
+	/* To be known before the exit code is that of an account that cannot be read. */
+	if (whole && fflush(stdout) != 0 && out->failed_errno == 0)
+		out->failed_errno = errno;
 	free(text);
 	for (size_t i = 0; labels && i < n; i++)
 		free(labels[i]);
 	free(labels);
-	return whole ? 0 : output_failure(out, GLEAN_E_IO, strerror(ENOMEM));
+	if (!whole)
+		return output_failure(out, GLEAN_E_IO, strerror(ENOMEM));
+	return out->failed_errno == 0 ? 0 : -GLEAN_E_IO;
 }

@@ -20,7 +20,7 @@ struct prometheus_row {
  * All metrics of the N ROWS, in a fixed order and the rows' own. Each sample
  * is labelled with its account: several files of such metrics on one machine
  * never hold the same one twice, as long as the accounts differ. 0, or the
- * exit code after having said why.
+ * exit code; output_finish() says so when standard output cannot be written.
  */
 int prometheus_show(struct output *out, const struct prometheus_row *rows, size_t n);
 

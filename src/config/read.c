@@ -369,8 +369,8 @@ static int find_files(glob_t *found, const char *pattern, const char *where)
 	rc = glob(full, GLOB_ERR, NULL, found);
 	if (rc == GLOB_NOSPACE)
 		return glean_fail_memory(reader->err);
-	if (rc == GLOB_ABORTED && would_be_found(pattern, where))
-		return 0; /* nor is its folder there */
+	if (rc != 0 && would_be_found(pattern, where))
+		return 0; /* nor is its folder there, maybe */
 	if (rc == GLOB_ABORTED || (rc == GLOB_NOMATCH && !strpbrk(pattern, "*?[")))
 		return glean_fail(reader->err, GLEAN_E_CONFIG,
 				  _("%s: include: %s cannot be read or is not there"), where, full);

@@ -109,17 +109,18 @@ static void check_entry(struct entry *entry, const struct glean_buf *text)
 	check_template(entry);
 }
 
-static void read_records(const struct glean_buf *text)
+static void read_records(const struct glean_buf *text, const char *columns_wanted)
 {
 	struct csv_record record = { 0 };
-	struct wishes none = { .n = 0 };
+	struct wishes wishes;
 	struct glean_error err = { 0 };
 	struct columns columns;
 	struct csv csv;
 	int rc, line = 0;
 
+	CHECK(glean_wishes_parse(&wishes, &columns_wanted, columns_wanted != NULL, &err) == 0);
 	glean_csv_begin(&csv, text->data, text->size);
-	rc = glean_columns_find(&columns, &csv, &record, &none, -1, "example.jp", &err);
+	rc = glean_columns_find(&columns, &csv, &record, &wishes, -1, "example.jp", &err);
 	if (rc < 0)
 		fuzz_check_error(&err, rc);
 	for (int n = 0; rc == 0 && n < 200; n++) {
@@ -134,6 +135,11 @@ static void read_records(const struct glean_buf *text)
 			CHECK(record.n > 0 && record.n <= CSV_FIELDS_MAX);
 			CHECK(glean_entry_fill(&entry, &record, &columns, "example.jp", &err) == 0);
 			check_entry(&entry, text);
+			if (glean_entry_is_split(&record, &columns)) {
+				CHECK(entry.kind == GLEAN_IMPORT_BAD);
+				glean_csv_resume(&csv, &record);
+				CHECK(csv.line == line + 1 && csv.at <= csv.size);
+			}
 		} else {
 			CHECK(rc == GLEAN_E_DATA);
 			fuzz_check_error(&err, rc);
@@ -142,6 +148,7 @@ static void read_records(const struct glean_buf *text)
 		rc = 0;
 	}
 	glean_csv_finish(&record);
+	glean_wishes_finish(&wishes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -156,7 +163,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	CHECK(*charset && fuzz_is_utf8(text.data, text.size));
-	read_records(&text);
+	read_records(&text, NULL);
+	read_records(&text, "address=1,password=2");
+	read_records(&text, "address=mail,user=2");
 	glean_buf_free(&text);
 	return 0;
 }

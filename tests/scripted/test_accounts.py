@@ -156,9 +156,9 @@ def test_what_is_written_is_private_and_included(mailglean):
     file = imported(mailglean)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert [path.name for path in file.parent.iterdir()] == ["imported.conf"]
-    assert mailglean.config_file.read_text().endswith('\ninclude("accounts.d/*.conf")\n')
+    assert mailglean.config_file.read_text().endswith('\ninclude("accounts.d/imported.conf")\n')
     assert stat.S_IMODE(mailglean.config_file.stat().st_mode) == 0o600
-    assert f'was added to {mailglean.config_file}: include("accounts.d/*.conf")' in run.out
+    assert f'was added to {mailglean.config_file}: include("accounts.d/imported.conf")' in run.out
     assert "1 account has no password yet" in run.out
     before = mailglean.config_file.read_text()
     take(mailglean, "address\nhanako@example.jp\n")
@@ -166,7 +166,7 @@ def test_what_is_written_is_private_and_included(mailglean):
 
 
 @pytest.mark.parametrize("ending", ["", "# no line end", 'include("accounts.d/*.conf")\n',
-                                    'include("accounts.d/imp*")',
+                                    'include("accounts.d/imp*")', 'include("accounts.d/imported.conf")',
                                     'include("accounts.d/*.conf")\ninclude("other.d/*.conf")\n'])
 def test_the_include_is_added_only_where_it_is_missing(mailglean, ending):
     prepare(mailglean)
@@ -181,13 +181,38 @@ def test_the_include_is_added_only_where_it_is_missing(mailglean, ending):
     assert (mailglean.config_file.read_text() == text) == there and set(configured(mailglean)) == {TARO}
 
 
+def test_what_was_not_tried_is_not_included(mailglean):
+    """Another file of that folder that is included by its name, and one that is not in use."""
+    prepare(mailglean)
+    folder = imported(mailglean).parent
+    folder.mkdir(mode=0o700)
+    (folder / "a.conf").write_text('account "mine@example.jp" { old { user = "mine" } }\n')
+    (folder / "off.conf").write_text('account "off@example.jp" { old { user = "off" } }\n')
+    with mailglean.config_file.open("a") as file:
+        file.write('include("accounts.d/a.conf")\n')
+    assert take(mailglean, "address\ntaro@example.jp\n").one("import")["include_missing"]
+    assert set(configured(mailglean)) == {TARO, "mine@example.jp"}
+    assert take(mailglean, "address\nhanako@example.jp\n").one("import")["added"] == 1
+    assert set(configured(mailglean)) == {TARO, HANAKO, "mine@example.jp"}
+
+
+def test_an_imported_file_that_was_removed_is_made_again(mailglean):
+    prepare(mailglean)
+    take(mailglean, "address\ntaro@example.jp\n")
+    before = mailglean.config_file.read_text()
+    imported(mailglean).unlink()
+    assert "imported.conf" in mailglean.run("accounts", "list", check=78).err
+    take(mailglean, "address\nhanako@example.jp\n")
+    assert mailglean.config_file.read_text() == before and set(configured(mailglean)) == {HANAKO}
+
+
 def test_a_configuration_that_is_a_link_stays_one(mailglean):
     prepare(mailglean)
     real = mailglean.home / "real-config"
     mailglean.config_file.rename(real)
     mailglean.config_file.symlink_to(real)
     take(mailglean, "address\ntaro@example.jp\n")
-    assert mailglean.config_file.is_symlink() and real.read_text().endswith('include("accounts.d/*.conf")\n')
+    assert mailglean.config_file.is_symlink() and real.read_text().endswith('include("accounts.d/imported.conf")\n')
     assert set(configured(mailglean)) == {TARO}
 
 
@@ -207,6 +232,24 @@ def test_the_same_file_again_changes_nothing(mailglean):
     assert run["unchanged"] == 2 and not run["written"]
     take(mailglean, JAPANESE, "--update")
     assert (imported(mailglean).read_bytes(), imported(mailglean).stat().st_ino) == before
+
+
+def test_an_ipv6_address_is_the_same_however_it_is_written(mailglean):
+    prepare(mailglean, old=None)
+    text = "address,old-server\ntaro@example.jp,2001:DB8:0::10\nhanako@example.jp,[2001:db8::10]\n"
+    for words in ((), (), ("--update",)):
+        run = take(mailglean, text, *words)
+    assert run.one("import")["unchanged"] == 2
+
+
+def test_of_many_accounts_those_in_the_midst_are_changed(mailglean):
+    prepare(mailglean)
+    users = [f"u{i}@example.jp" for i in range(40)]
+    take(mailglean, "address,password\n" + "".join(f"{user},a\n" for user in users))
+    changed = users[31], users[0], users[39], users[7]
+    run = take(mailglean, "address,password\n" + "".join(f"{user},b\n" for user in changed), "--update")
+    assert run.one("import")["updated"] == 4
+    assert configured(mailglean) == {user: both(user, "b" if user in changed else "a") for user in users}
 
 
 def test_other_values_are_taken_only_with_update(mailglean):
@@ -266,6 +309,64 @@ def test_bad_lines_are_named_and_the_others_taken(mailglean):
     assert all(f"accounts.csv:{number}: " in run.err for number in (4, 5, 6, 7, 8, 10))
     assert "secret" not in run.out + run.err and "\x1b" not in run.out + run.err
     assert configured(mailglean) == {TARO: both("taro", "secret-1"), HANAKO: both("hanako", "secret-6")}
+
+
+def test_a_quotation_mark_that_is_not_closed_hides_no_line(mailglean):
+    prepare(mailglean)
+    run = take(mailglean, 'address,password\ntaro@example.jp,"secret-1\nhanako@example.jp,secret-2\n'
+                          'kana@example.jp,secret-3"\njiro@example.jp,secret-4\n', check=65)
+    assert {line["line"]: line["result"] for line in run.of("import-line")} == \
+        {2: "bad", 3: "added", 4: "bad", 5: "added"}
+    assert "several lines" in run.one("import-line", line=2)["reason"] and "secret" not in run.out + run.err
+    jiro = "jiro@example.jp"
+    assert configured(mailglean) == {HANAKO: both(HANAKO, "secret-2"), jiro: both(jiro, "secret-4")}
+
+
+# ---- files without headers ----
+
+@pytest.mark.parametrize("text, words, users", [
+    ("taro,example.jp,secret\nhanako,example.jp,secret-2\n", ("address=1,domain=2,password=3",), (TARO, HANAKO)),
+    ("taro@example.jp ,secret\n", ("address=1,password=2",), (TARO,)),
+    ("\u3000taro@example.jp\u00a0,secret\n", ("address=1,password=2",), (TARO,)),
+    ("taro@example.jp,secret,2\n", ("address=1,password=2",), (TARO,)),
+    ("3,taro@example.jp,secret\n", ("address=2,password=3",), (TARO,)),
+    ("taro@example.jp,pass,secret\n", ("address=1,password=3",), (TARO,)),
+    ("taro,secret\n", ("address=1,password=2", "--domain", "example.jp"), (TARO,)),
+])
+def test_the_first_line_of_a_file_without_headers_is_an_account(mailglean, text, words, users):
+    prepare(mailglean)
+    run = take(mailglean, text, "--columns", *words)
+    assert "secret" not in run.out + run.err
+    assert {name: had[1] for name, had in configured(mailglean).items()} == \
+        {name: "secret" if name == TARO else "secret-2" for name in users}
+    shown = mailglean.run("accounts", "import", "--dry-run", save(mailglean, text), "--columns", *words, check=0)
+    assert "secret" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("text, words, code, said", [
+    ("info,secret-1\nsales,secret-2\nmail,secret-3\nsupport,secret-4\n", (), 65, "line 1 may be an account"),
+    ("mail,secret-1\ninfo,secret-2\n", ("--columns", "address=1,password=2"), 64, "line 1 may be headers"),
+])
+def test_what_may_be_an_account_is_not_passed_over(mailglean, text, words, code, said):
+    prepare(mailglean)
+    run = take(mailglean, text, "--domain", "example.jp", *words, check=code)
+    assert said in run.err and "secret" not in run.out + run.err and not imported(mailglean).exists()
+
+
+def test_a_first_line_that_is_neither_header_nor_account_is_named(mailglean):
+    prepare(mailglean)
+    run = take(mailglean, "ta ro,secret\nhanako@example.jp,pw\n", "--columns", "address=1,password=2", check=65)
+    assert run.one("import-line", result="bad")["line"] == 1 and "secret" not in run.out + run.err
+    assert set(configured(mailglean)) == {HANAKO}
+
+
+def test_a_header_that_may_be_a_password_is_not_shown(mailglean):
+    prepare(mailglean)
+    run = take(mailglean, "mail,secret\ntaro@example.jp,x\n")
+    assert "secret" not in run.out + run.err
+    assert [column["name"] for column in run.of("import-column")] == ["mail", ""]
+    shown = mailglean.run("accounts", "import", save(mailglean, "mail,secret\ntaro@example.jp,x\n"), check=0)
+    assert "not used: 2\n" in shown.out and "secret" not in shown.out + shown.err
 
 
 def test_an_address_twice_is_taken_once_or_not_at_all(mailglean):
@@ -388,6 +489,17 @@ def test_a_value_that_the_shell_could_mistake_is_refused(mailglean):
                "--password-command", "pass $(which {user})", check=65)
     assert [line["line"] for line in run.of("import-line", result="bad")] == [2, 3]
     assert configured(mailglean) == {"c@example.jp": both("c", "pass $(which c)")}
+
+
+@pytest.mark.parametrize("template", ['ssh vault "pass show mail/{user}"', "ssh vault pass show mail/{user}",
+                                      "sh -c 'pass show mail/{user}'", 'vault --run "show mail/{user}"'])
+def test_a_value_does_not_get_to_a_second_shell(mailglean, template):
+    prepare(mailglean)
+    run = take(mailglean, "address,user\na@example.jp,a;touch pwned\nb&c@example.jp,\nc@example.jp,c\n",
+               "--password-command", template, check=65)
+    assert [line["line"] for line in run.of("import-line", result="bad")] == [2, 3]
+    assert "mean something to the shell" in run.err
+    assert configured(mailglean) == {"c@example.jp": both("c", template.replace("{user}", "c"))}
 
 
 # ---- passwords from elsewhere ----

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The commands against two real servers: what comes, what is merged, what leaves, what is said."""
+import contextlib
 import signal
+import sqlite3
 import threading
 
 import pytest
@@ -224,6 +226,17 @@ def test_one_server_on_both_sides_is_never_called_drained(dovecot, mailglean, pl
         assert run.one("account")["state"] != "drained", f"day {n}"
     assert mailglean.run("status", "--json", faketime=day(6, hours=1), check=0).one("status")["guard"]
     assert mailglean.run("drained", faketime=day(6, hours=1)).code != 0
+
+
+def test_drained_by_the_records_is_not_said_while_both_may_be_one(pair, mailglean, day):
+    pair.configure(quiet={"window": "4d", "days-seen": 2})
+    for n in range(6):
+        mailglean.sync(faketime=day(n), check=0)
+    assert "drained (empty since" in mailglean.run("drained", "-v", faketime=day(5, hours=1), check=0).out
+    with contextlib.closing(sqlite3.connect(mailglean.store / ACCOUNT / "ledger.sqlite")) as ledger, ledger:
+        ledger.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('guard', 'they may be one')")
+    said = mailglean.run("drained", "-v", faketime=day(5, hours=1), check=2).out
+    assert said == f"{ACCOUNT}: unknown (they may be one)\n"
 
 
 def test_one_mailbox_by_two_addresses_deletes_nothing(dovecot, mailglean, plain):

@@ -104,6 +104,14 @@ def test_next_step_tells_deletions_from_their_confirmation(pair, mailglean):
     assert "to be deleted" in mailglean.run("status", "--json", check=0).one("status")["next_step"]
 
 
+def test_next_step_ends_without_a_new_server_too(dovecot, mailglean, plain, day):
+    mailglean.configure({ACCOUNT: {"old": plain(dovecot())}}, quiet={"window": "4d", "days-seen": 2})
+    for n in range(6):
+        mailglean.sync(faketime=day(n), check=0)
+    status = mailglean.run("status", "--json", faketime=day(5, hours=1), check=0).one("status")
+    assert status["state"] == "drained" and "may be cancelled now" in status["next_step"]
+
+
 def test_next_step_after_a_failure_is_a_sentence_and_not_the_failure_again(pair, mailglean):
     pair.configure(old={"password": "wrong"})
     mailglean.run("sync", check=77)

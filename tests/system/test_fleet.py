@@ -150,20 +150,32 @@ def many(scripted, mailglean):
 
 
 def accounts_of(run):
-    kinds = ("account", "status", "drained", "check-account")
+    kinds = ("account", "status", "drained", "check-account", "configured")
     return {item["account"] for item in run.json if item["type"] in kinds}
 
 
-@pytest.mark.parametrize("command", ["check", "sync", "status", "drained", "list"])
+@pytest.mark.parametrize("command", ["check", "sync", "status", "drained", "list", "accounts list"])
 def test_every_command_takes_the_accounts_that_the_manual_computes(many, command):
     if command == "list":
         many.run("sync", check=0)
     for shards in (1, 3, 7):
         for shard in range(1, shards + 1):
-            run = many.run(command, "--json", "--shard", f"{shard}/{shards}")
+            run = many.run(*command.split(), "--json", "--shard", f"{shard}/{shards}")
             assert run.code in ((2,) if command == "drained" else (0,)) or not run.json, run
             shown = {item["account"] for item in run.json} if command == "list" else accounts_of(run)
             assert shown == {lib.address(name) for name in NAMES if shard_of(lib.address(name), shards) == shard}
+
+
+def test_the_manual_names_the_commands_that_know_shards(binary):
+    manual = MANUAL.read_text()
+    said = re.search(r"^\.Cm (.*)\nand\n\.Cm (.*)\nhave also:\n\.Bl.*\n\.It Fl -shard", manual, re.M)
+    named = {*said[1].split(" , "), said[2]}
+    usage = set(re.findall(r"^\.Op Fl -json\n\.Cm (.*)\n(?:(?!\.Nm).*\n)*?\.Op Fl -shard", manual, re.M))
+    commands = ["check", "sync", "status", "drained", "report", "list", "origin", "audit", "accounts import",
+                "accounts list", "accounts check"]
+    helped = {words for words in commands if "--shard" in subprocess.run(
+        [binary, *words.split(), "--help"], capture_output=True, text=True, check=True).stdout}
+    assert named == usage == helped
 
 
 def test_the_manual_shows_how_a_shell_computes_a_shard():
@@ -196,10 +208,10 @@ def test_without_the_option_the_environment_says_nothing(many):
     assert len(accounts_of(many.run("status", "--json", env={"JOB_COMPLETION_INDEX": "1"}, check=0))) == len(NAMES)
 
 
-@pytest.mark.parametrize("command", ["check", "sync", "status", "drained", "list"])
+@pytest.mark.parametrize("command", ["check", "sync", "status", "drained", "list", "accounts list"])
 def test_a_shard_without_an_account_says_so_and_is_well(many, command):
     empty = next(n for n in range(1, 1001) if n not in {shard_of(lib.address(name), 1000) for name in NAMES})
-    run = many.run(command, "--shard", f"{empty}/1000", check=0)
+    run = many.run(*command.split(), "--shard", f"{empty}/1000", check=0)
     assert f"shard {empty} of 1000" in run.err and "nothing to do" in run.err
     assert not (many.store / lib.address(NAMES[0])).exists()
 
@@ -329,6 +341,39 @@ def test_pod_failure_policies_map_the_exit_codes():
         # What the API demands of both: the first of any policy, the second of FailIndex.
         assert job["template"]["spec"]["restartPolicy"] == "Never", name
         assert job["backoffLimitPerIndex" if indexed else "backoffLimit"] > 0, name
+
+
+@pytest.mark.parametrize("name", ["job.yaml", "cronjob.yaml", "shard.yaml"])
+@pytest.mark.parametrize("imports", [True, False], ids=["imported", "by_hand"])
+def test_a_pod_gets_the_configuration_with_what_it_includes(scripted, mailglean, tmp_path, name, imports):
+    """What the line of the README makes a secret of, as the first container copies it."""
+    server = scripted(users={"taro": "pw", "hanako": "pw"})
+    accounts = {"taro@example.jp": {"old": plain_at(server)}}
+    mailglean.configure(accounts, old={"address": server.host, "port": server.port, "tls": "none"})
+    if imports:
+        csv = tmp_path / "panel.csv"
+        csv.write_text("address,user,password\nhanako@example.jp,hanako,pw\n")
+        mailglean.run("accounts", "import", "--only", "old", csv, check=0)
+    secret, inside = tmp_path / "secret", tmp_path / "inside"
+    (line,) = re.findall("^    kubectl create secret .*$", (RECIPES / "README.md").read_text(), re.M)
+    for path in (secret, inside):
+        path.mkdir()
+    for key, _, file in (word.rpartition("=") for word in re.findall(r"--from-file=(\S+)", line)):
+        source = mailglean.config_file.parent / file
+        if imports or not key:
+            (secret / (key or source.name)).write_bytes(source.read_bytes())
+    job = dict(jobs())[name]
+    pod = job["template"]["spec"]
+    (first,) = pod["initContainers"]
+    places = {"/secret/": f"{secret}/", "/run/mailglean": str(inside)}
+
+    def here(word):
+        return re.sub("|".join(places), lambda found: places[found[0]], word)
+    subprocess.run(list(map(here, first["command"])), check=True)
+    command = pod["containers"][0]["command"]
+    config = here(command[command.index("--config") + 1])
+    listed = mailglean.run("--config", config, "accounts", "list", "--json", check=0).of("configured")
+    assert {item["account"] for item in listed} == {*accounts, *(["hanako@example.jp"] if imports else [])}
 
 
 def test_as_many_pods_as_shards_each_with_a_folder_of_its_own():

@@ -93,6 +93,17 @@ def test_records_that_cannot_be_read_are_a_metric_too(pair, mailglean):
     assert pair.account in run.err
 
 
+def test_metrics_that_were_not_written_in_whole_say_so(pair, mailglean):
+    """The exit code of an account that cannot be read lets the line of the manual replace the file."""
+    (mailglean.store / pair.account).mkdir(parents=True)
+    (mailglean.store / pair.account / "ledger.sqlite").write_bytes(b"not a ledger at all" * 1000)
+    mailglean.run("status", "--prometheus", check=65)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([mailglean.binary, "status", "--prometheus"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, env=mailglean.environment())
+    assert done.returncode == 74 and "standard output" in done.stderr, done
+
+
 def test_the_crontab_line_of_the_manual_replaces_the_metrics_at_once(pair, mailglean, tmp_path):
     line = re.search(r"^\*/5 \* \* \* \* (.*--prometheus.*?)^\.Ed", MANUAL.read_text(), re.M | re.S)[1]
     folder, tools = tmp_path / "node-exporter", tmp_path / "bin"
@@ -110,6 +121,13 @@ def test_the_crontab_line_of_the_manual_replaces_the_metrics_at_once(pair, mailg
     mailglean.run("sync", check=0)
     whole = cron()
     assert of_account(whole, pair.account, "account_messages") == 1
+    account = mailglean.store / pair.account
+    kept = account.rename(mailglean.home / "kept")
+    account.symlink_to(kept)
+    assert cron() == {("mailglean_account_readable", (("account", pair.account),)): 0}, "a folder that is not entered"
+    account.unlink()
+    kept.rename(account)
+    assert cron() == whole
     mailglean.config_file.write_text("nonsense = 1\n")
     assert cron() == whole, "what is wrong with a run leaves the last metrics"
 
@@ -119,6 +137,14 @@ def test_the_manual_names_every_metric(mailglean, pair):
     assert set(re.findall(r"\bmailglean_[a-z_]+", MANUAL.read_text())) == printed
     used = set(re.findall(r"\bmailglean_[a-z_]+", README.read_text()))
     assert used and used <= printed
+
+
+def test_the_recipe_takes_nothing_for_drained_of_which_nothing_is_known():
+    """An empty result must not be the good news: it is that of a collector that is gone, too."""
+    alerts = re.findall(r"^    (\S.*(?:\n     +\S.*)*)$", README.read_text().partition("## Metrics")[2], re.M)
+    (drained,) = [alert for alert in alerts if "drained" in alert]
+    assert re.search(r"== [1-9]\d+$", drained) and "guarded" in drained and "by (account)" in drained
+    assert "mtime" in "".join(alerts) and "== 0)" not in "".join(alerts)
 
 
 def test_metrics_and_json_are_not_mixed(pair, mailglean):

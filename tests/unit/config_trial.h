@@ -49,12 +49,18 @@ static void must_try(const char *conf, const char *text, struct left_out *refuse
 
 static void a_file_that_is_not_there_yet_is_tried_where_it_would_be_included(void **state)
 {
+	char said[512], path[256];
+
 	(void)state;
 	must_try("store = m\n" A "include(\"accounts.d/*.conf\")\n" B,
 		 "account c { new { host = h user = u } }", NULL, "acb");
 	make_subfolder("accounts.d");
 	must_try("store = m\n" A "include(\"accounts.d/*.conf\")\n" B,
 		 "account c { new { host = h user = u } }", NULL, "acb");
+	must_try("store = m\n" A "include(\"" TRIED "\")\n", B, NULL, "ab");
+	snprintf(said, sizeof said, "conf:3: include: %s cannot be read or is not there",
+		 in_folder(path, "accounts.d/other.conf"));
+	must_try("store = m\n" A "include(\"accounts.d/other.conf\")\n", B, NULL, said);
 	must_try("store = m\n" A, B, NULL, "+ab");
 	must_try("store = m\n", "", NULL, "+");
 	must_try("store = m\ninclude(\"accounts.d/x*\")", A, NULL, "+a");

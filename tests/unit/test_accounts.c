@@ -163,6 +163,26 @@ static void a_bad_record_costs_its_first_line_only(void **state)
 	must_read("a,b\n\"", "1|a|b\n2!\n");
 }
 
+static void reading_can_go_on_in_the_second_line_of_a_record(void **state)
+{
+	static const char text[] = "a,b\n\n,\nc,\"d\r\ne,f\"\ng,h\n";
+	struct csv_record record = { 0 };
+	struct csv csv;
+
+	(void)state;
+	glean_csv_begin(&csv, text, sizeof text - 1);
+	assert_int_equal(glean_csv_next(&csv, &record, NULL), 1);
+	assert_int_equal(glean_csv_next(&csv, &record, NULL), 1);
+	assert_int_equal(record.line, 4);
+	glean_csv_resume(&csv, &record);
+	assert_int_equal(glean_csv_next(&csv, &record, NULL), GLEAN_E_DATA);
+	assert_int_equal(record.line, 5);
+	assert_int_equal(glean_csv_next(&csv, &record, NULL), 1);
+	assert_int_equal(record.line, 6);
+	assert_string_equal(glean_csv_field(&record, 0), "g");
+	glean_csv_finish(&record);
+}
+
 static void blanks_around_quotation_marks_are_none_of_the_value(void **state)
 {
 	(void)state;
@@ -310,7 +330,7 @@ static void columns_are_known_by_their_headers(void **state)
 	must_map("address,user,password,quota\n", NULL, -1, "address,user,password,");
 	must_map("address,user,password\n", NULL, GLEAN_OLD, "address,old-user,old-password");
 	must_map("address,old user,user,password\n", NULL, -1, "address,old-user,new-user,password");
-	must_map("title\nof,it\nUser,Domain,Pass\n", NULL, -1, "address,domain,password");
+	must_map("The title\nof,it\nUser,Domain,Pass\n", NULL, -1, "address,domain,password");
 	must_map("メールアドレス,アカウント名\n", NULL, -1, "address,user");
 	must_map("メールアドレス,アカウント名,ユーザー名\n", NULL, -1, "address,,user");
 	must_map("旧メールアドレス,旧ユーザ,新サーバ\n", NULL, -1, "address,old-user,new-server");
@@ -334,6 +354,79 @@ static void columns_are_what_the_user_says(void **state)
 	must_map("mail,user\n", "user", -1, "KEY=NAME");
 	must_map("mail,x,x\n", "user=x", -1, "are not all there");
 	must_map("mail,X,x\n", "user=X", -1, "address,user,");
+}
+
+static void with_numbers_the_first_line_may_be_an_account(void **state)
+{
+	static const char two[] = "address=1,password=2", three[] = "address=1,domain=2,password=3";
+
+	(void)state;
+	must_map("taro,example.net,secret\n", three, -1, "address,domain,password no header");
+	must_map("taro, @example.net,secret\n", three, -1, "address,domain,password no header");
+	must_map("user,domain,pw\ntaro,example.net,x\n", three, -1, "address,domain,password");
+	must_map("taro@example.jp ,secret\n", two, -1, "address,password no header");
+	must_map("\xe3\x80\x80taro@example.jp\xc2\xa0,secret\n", two, -1, "address,password no header");
+	must_map("ta ro,pw\nhanako,secret\n", two, -1, "address,password no header");
+	must_map("ta@ro@,secret\n", two, -1, "address,password no header");
+	must_map("\"taro\"x,1\nhanako,secret\n", two, -1, "address,password no header");
+	must_map("taro@example.jp,pass,x\n", "address=1", -1, "address,, no header");
+	must_map("mail,secret\ntaro,x\n", two, -1, "line 1 may be headers or an account");
+	must_map("a title\nmail,pw\ntaro,x\n", two, -1, "address,password");
+}
+
+static void a_number_is_the_place_of_a_column_and_no_value(void **state)
+{
+	(void)state;
+	must_map("taro@example.jp,secret,2\n", "address=1,password=2", -1, "address,password, no header");
+	must_map("3,taro@example.jp,pw\n", "address=2,password=3", -1, ",address,password no header");
+	must_map("mail,user,2,2.\n", "password=2", -1, "address,password,,");
+	must_map("mail,3\n", "password=3", -1, "are not all there");
+}
+
+static void what_is_passed_over_for_a_header_is_no_account(void **state)
+{
+	static const char said[] = "line 1 may be an account, and the headers stand in line ";
+
+	(void)state;
+	must_map("info,pw1\nsales,pw2\nmail,pw3\nsupport,pw4\n", NULL, -1, said);
+	must_map("info,\nsales,\nmail,pw3\n", NULL, -1, said);
+	must_map("info\nmail\nsupport\n", NULL, -1, said);
+	must_map("ta@ro@example.jp,pw1\nmail,pw3\n", NULL, -1, said);
+	must_map("ta ro,x,secret\nmail,pw,user\n", "address=1,password=2", -1, said);
+	must_map("A title\n2026-06-01,\nmail,pw\n", NULL, -1, "line 2 may be");
+	must_map("A title\n2026/06/01 09:00,\nmail,pw\n", NULL, -1, "address,password");
+	must_map("info,pw1\nmail,pw\n", "address=mail", -1, "address,password");
+}
+
+/* The fields of the header of TEXT that are shown, "?" for the others. */
+static void must_show(const char *text, const char *wish, const char *wanted)
+{
+	struct csv_record record = { 0 };
+	struct wishes wishes = { .n = 0 };
+	struct columns columns;
+	char got[256] = "";
+	struct csv csv;
+
+	assert_int_equal(glean_wishes_parse(&wishes, &wish, wish ? 1 : 0, NULL), 0);
+	glean_csv_begin(&csv, text, strlen(text));
+	assert_int_equal(glean_columns_find(&columns, &csv, &record, &wishes, -1, NULL, NULL), 0);
+	for (size_t i = 0; i < record.n; i++)
+		snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? "," : "",
+			 columns.shown[i] ? glean_csv_field(&record, i) : "?");
+	assert_string_equal(got, wanted);
+	glean_wishes_finish(&wishes);
+	glean_csv_finish(&record);
+}
+
+static void what_may_be_a_value_is_not_shown(void **state)
+{
+	(void)state;
+	must_show("mail,secret\n", NULL, "mail,?");
+	must_show("mail,quota,user\n", NULL, "mail,quota,user");
+	must_show("メールアドレス,備考\n", NULL, "メールアドレス,備考");
+	must_show("wer,secret,womit\n", "address=wer,user=Womit", "wer,?,womit");
+	must_show("taro@example.jp,user,mail\n", "address=1", "?,?,?");
+	must_map("mail,secret\n", "user=nobody", -1, "there are: 'mail', 2");
 }
 
 static void what_is_not_clear_is_asked_for_without_showing_data(void **state)
@@ -408,6 +501,9 @@ static void values_are_taken_without_the_blanks_around_them(void **state)
 	entry = filled("user,domain\ntaro,@example.net\n", "example.jp");
 	assert_string_equal(entry.address, "taro@example.net");
 	glean_entry_finish(&entry);
+	entry = filled("user,domain\ntaro, @example.net \n", "example.jp");
+	assert_string_equal(entry.address, "taro@example.net");
+	glean_entry_finish(&entry);
 	entry = filled("user,domain\ntaro,\n", "example.jp");
 	assert_string_equal(entry.address, "taro@example.jp");
 	glean_entry_finish(&entry);
@@ -427,6 +523,8 @@ static void a_bad_line_is_told_without_its_values(void **state)
 		{ "a@example.jp,,secret,pass show secret", "keep one" },
 		{ "a@example.jp,secret", "it has 2 values, the header 4" },
 		{ "a@example.jp,u,p,c,secret", "is a comma in a value" },
+		{ "a@example.jp,\"secret\nb@example.jp\",p,c", "goes over several lines" },
+		{ "a@example.jp,u,\"secret\rb@example.jp,x\"", "goes over several lines" },
 	};
 
 	(void)state;
@@ -499,6 +597,18 @@ static void what_cannot_be_quoted_safely_is_refused(void **state)
 	must_fill("p `x {user}`", "a;b", "mean something to the shell");
 	must_fill("p <<E\n{user}\nE", "a;b", "mean something to the shell");
 	must_fill("p $(x {user})", "ab", "p $(x ab)");
+	must_fill("ssh vault \"pass show mail/{user}\"", "a;b", "mean something to the shell");
+	must_fill("ssh vault pass show mail/{user}", "a;b", "mean something to the shell");
+	must_fill("x | /usr/bin/ssh vault pass show mail/{user}", "a;b", "mean something to the shell");
+	must_fill("sh -c 'p {user}'", "a;b", "mean something to the shell");
+	must_fill("sh -c {user}", "a;b", "mean something to the shell");
+	must_fill("p --run \"show mail/{user}\"", "a;b", "mean something to the shell");
+	must_fill("p --run 'show mail/{user}'", "a;b", "mean something to the shell");
+	must_fill("p \"$X{user}\"", "a;b", "mean something to the shell");
+	must_fill("ssh vault \"pass show mail/{user}\"", "ab", "ssh vault \"pass show mail/ab\"");
+	must_fill("p \"mail/{user}\"", "a;b", "p \"mail/a;b\"");
+	must_fill("p \"a b\" {user} 'c d'", "a;b", "p \"a b\" 'a;b' 'c d'");
+	must_fill("p ssh.conf bash/{user}", "a;b", "p ssh.conf bash/'a;b'");
 	must_fill("p {user}", "-rf", "for an option");
 	must_fill("p \"{user}\"", "-rf", "for an option");
 	must_fill("p x/{user}", "-rf", "p x/-rf");
@@ -585,6 +695,32 @@ static void a_block_is_changed_where_the_file_says_so(void **state)
 	glean_buf_free(&text);
 }
 
+static void an_address_is_the_same_in_every_spelling(void **state)
+{
+	static const struct {
+		const char *given, *configured;
+		bool same;
+	} cases[] = {
+		{ "2001:DB8::10", "2001:db8::10", true },
+		{ "[2001:db8:0:0::10]", "2001:db8::10", true },
+		{ "2001:db8::11", "2001:db8::10", false },
+		{ "192.0.2.1", "2001:db8::10", false },
+		{ "192.0.2.1", "192.0.2.1", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct entry entry = { .address = (char *)"a@example.jp", .side = { true, false } };
+		struct glean_account account = { .name = "a@example.jp" };
+
+		entry.value[GLEAN_OLD][VALUE_SERVER] = (char *)cases[i].given;
+		account.server[GLEAN_OLD].present = true;
+		account.server[GLEAN_OLD].address = cases[i].configured;
+		if (glean_entry_matches(&entry, &account) != cases[i].same)
+			fail_msg("%s and %s", cases[i].given, cases[i].configured);
+	}
+}
+
 static void what_was_written_by_hand_is_not_touched(void **state)
 {
 	static const char *const texts[] = {
@@ -620,6 +756,7 @@ int main(void)
 		cmocka_unit_test(what_stands_between_records_is_passed_over),
 		cmocka_unit_test(the_delimiter_is_the_one_that_the_file_has),
 		cmocka_unit_test(a_bad_record_costs_its_first_line_only),
+		cmocka_unit_test(reading_can_go_on_in_the_second_line_of_a_record),
 		cmocka_unit_test(blanks_around_quotation_marks_are_none_of_the_value),
 		cmocka_unit_test(an_open_quotation_mark_does_not_swallow_the_file),
 		cmocka_unit_test(more_columns_than_any_export_has_are_refused),
@@ -627,6 +764,10 @@ int main(void)
 		cmocka_unit_test(a_header_of_any_length_is_folded),
 		cmocka_unit_test(columns_are_known_by_their_headers),
 		cmocka_unit_test(columns_are_what_the_user_says),
+		cmocka_unit_test(with_numbers_the_first_line_may_be_an_account),
+		cmocka_unit_test(a_number_is_the_place_of_a_column_and_no_value),
+		cmocka_unit_test(what_is_passed_over_for_a_header_is_no_account),
+		cmocka_unit_test(what_may_be_a_value_is_not_shown),
 		cmocka_unit_test(what_is_not_clear_is_asked_for_without_showing_data),
 		cmocka_unit_test(an_address_is_what_mail_is_sent_to),
 		cmocka_unit_test(values_are_taken_without_the_blanks_around_them),
@@ -636,6 +777,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_quoted_safely_is_refused),
 		cmocka_unit_test(no_value_is_taken_for_configuration),
 		cmocka_unit_test(a_block_is_changed_where_the_file_says_so),
+		cmocka_unit_test(an_address_is_the_same_in_every_spelling),
 		cmocka_unit_test(what_was_written_by_hand_is_not_touched),
 	};
 
