@@ -62,12 +62,13 @@ struct glean_audit {
 	struct glean_error error; /* why the store could not be looked through; status 0: it was */
 	bool offline, deep;
 	int64_t begun_s, ended_s; /* Unix times */
-	bool never_synced;	  /* there is no store yet */
+	bool never_synced;	  /* there is no store yet; error says so, too (GLEAN_E_TEMP) */
 	int64_t messages;	  /* on record, whose files were read or looked for */
 	int64_t sound;		  /* of these, in place and in every octet as they came */
 	int64_t bytes;		  /* of these */
 	int64_t findings[GLEAN_FINDING_KINDS];
 	int64_t defects; /* of the findings */
+	char same[256];	 /* why both sides are one server or mailbox, or "" */
 	struct glean_audit_side side[2];
 };
 
@@ -77,6 +78,7 @@ struct glean_audit_options {
 	const char *const *accounts; /* names, or NULL: all; of glean_audit() only */
 	size_t n_accounts;
 	int jobs;		 /* accounts at once; 0: 4; of glean_audit() only */
+	int shard, shards;	 /* as glean_sync_options has them; of glean_audit() only */
 	bool offline;		 /* no server is asked */
 	bool deep;		 /* fetch what is on the servers and compare its content */
 	bool insist;		 /* log in also where logins were refused lately and a pause is due */
@@ -107,7 +109,7 @@ GLEAN_API int glean_audit_account(struct glean_audit *result, const struct glean
 /*
  * The same for the accounts of CONFIG, some at once. Returns 0 or the gravest
  * status, with ERR (may be NULL) holding the failure that had it. GLEAN_E_USAGE: OPTIONS name an account
- * that is not there, and nothing was done.
+ * or a shard that is not there, and nothing was done.
  */
 GLEAN_API int glean_audit(const struct glean_config *config, const struct glean_audit_options *options,
 			  const struct glean_audit_listener *listener,
@@ -162,8 +164,10 @@ struct glean_seal_check {
 	int64_t seals;	 /* in the file */
 	int64_t altered; /* of these, not as they were made, or not in their chain */
 	struct glean_seal_name last;
+	bool complete;	     /* all of that was gone through */
 	int64_t accounts;    /* of the last seal, compared with what is here */
-	int64_t elsewhere;   /* of the last seal, not in the configuration or without a folder here */
+	int64_t elsewhere;   /* of the last seal, not in the configuration */
+	int64_t unread;	     /* of the last seal, whose files here could not be read */
 	int64_t messages;    /* compared */
 	int64_t differences; /* of these */
 };
@@ -178,8 +182,10 @@ GLEAN_API int glean_seal_read(struct glean_seal **seal, const char *path, struct
  * Check every seal of the file and their chain, then compare the files of the
  * accounts of CONFIG (NULL: the chain alone; of OPTIONS accounts and
  * n_accounts) with what the last seal says. LISTENER's finding gets each
- * difference: removed or altered. CALLBACKS (may be NULL): event gets a LOG for each seal that is not
- * right, cancelled is asked. Returns 0, GLEAN_E_DATA (something differs), GLEAN_E_TEMP (cancelled), GLEAN_E_IO.
+ * difference: removed or altered; all of an account without a folder here is removed. CALLBACKS (may be NULL):
+ * event gets a LOG for each seal that is not right and each account that cannot be read, cancelled is asked.
+ * Returns 0, GLEAN_E_DATA (something differs, or the last seal does not have an account that OPTIONS name),
+ * GLEAN_E_TEMP (cancelled), GLEAN_E_IO.
  */
 GLEAN_API int glean_seal_verify(struct glean_seal *seal, struct glean_seal_check *check,
 				const struct glean_config *config, const struct glean_audit_options *options,

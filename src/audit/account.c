@@ -168,6 +168,30 @@ static int seal_sides(struct audit_account *account, struct glean_error *err)
 	return rc;
 }
 
+/* Before the switch the new name may still lead to the old server: then only one was asked, twice. */
+static int look_whether_same(struct audit_account *account, struct glean_error *err)
+{
+	struct glean_audit *result = account->result;
+	bool same = false;
+	int64_t open;
+	int rc = 0;
+
+	if (!result->side[GLEAN_OLD].present || !result->side[GLEAN_NEW].present)
+		return 0;
+	if (glean_audit_same_server(account))
+		snprintf(result->same, sizeof result->same, _("both sides are the same server, %s"),
+			 account->peer[GLEAN_OLD].address);
+	else if (account->store)
+		rc = glean_store_same_mailbox(account->store, &same, &open, err);
+	if (same)
+		snprintf(result->same, sizeof result->same, "%s",
+			 _("both sides are the same mailbox: a message has the same unique-id and the same "
+			   "bytes on both"));
+	if (result->same[0])
+		account_log(GLEAN_LOG_WARNING, result->same, account);
+	return rc;
+}
+
 static int look_through(struct audit_account *account, struct glean_error *err)
 {
 	int rc = glean_store_open_audit(&account->store, account->account, &account->context, err);
@@ -178,9 +202,17 @@ static int look_through(struct audit_account *account, struct glean_error *err)
 	for (int side = GLEAN_OLD; side <= GLEAN_NEW && rc == 0; side++)
 		rc = glean_audit_side(account, (enum glean_side)side, err);
 	if (rc == 0)
+		rc = look_whether_same(account, err);
+	if (rc == 0)
 		rc = seal_sides(account, err);
 	if (rc == 0)
 		rc = read_store(account, err);
+	/* What servers may have had before is not known then, however empty they are. */
+	if (rc == 0 && !account->store)
+		rc = glean_fail(err, GLEAN_E_TEMP,
+				_("%s: nothing was stored here yet: was this account ever synced, and is the "
+				  "store in its place?"),
+				account->account->store_dir);
 	glean_store_close(account->store);
 	account->store = NULL;
 	return rc;
@@ -213,7 +245,8 @@ static int audit_one(struct audit_run *run, struct glean_pool *pool, const struc
 	look_through(&work, &result->error);
 	result->ended_s = glean_audit_now(run);
 	result->status = settle(result);
-	if (seal && result->error.status != GLEAN_E_IO)
+	/* An account of which nothing could be seen is in it with that. */
+	if (seal)
 		glean_seal_account(seal, result, &result->error);
 	result->status = settle(result);
 	return result->status;
@@ -278,7 +311,9 @@ int glean_audit(const struct glean_config *config, const struct glean_audit_opti
 	const struct glean_pool_options who = { .accounts = run.options->accounts,
 						.n_accounts = run.options->n_accounts,
 						.jobs = run.options->jobs,
-						.only = -1 };
+						.only = -1,
+						.shard = run.options->shard,
+						.shards = run.options->shards };
 
 	return glean_pool_run(config, &who, work, &run, err);
 }

@@ -79,6 +79,10 @@ struct audit_account {
 	const struct glean_account *account;
 	struct glean_context context;
 	struct glean_store *store; /* NULL: there is none */
+	struct {
+		char address[48];
+		uint16_t port; /* 0: no connection */
+	} peer[2];	       /* by enum glean_side */
 	struct glean_audit *result;
 };
 
@@ -104,6 +108,9 @@ int glean_audit_tell(struct audit_account *account, const struct glean_verdict *
  * asked stands in the result; returned are failures of this machine alone.
  */
 int glean_audit_side(struct audit_account *account, enum glean_side side, struct glean_error *err);
+
+/* Both were reached, and are one server. */
+bool glean_audit_same_server(const struct audit_account *account);
 
 /* ---- the seal (record.c), each a line; any thread ---- */
 

@@ -3,6 +3,7 @@
 #include "audit/seal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ struct seal_lines {
 	int fd;
 	size_t begin, end; /* of what is in buffer */
 	bool eof;
+	bool continues; /* what comes next belongs to the line before */
 	char buffer[2 * GLEAN_SEAL_LINE_MAX];
 };
 
@@ -35,9 +37,15 @@ static int refill(struct seal_lines *lines, struct glean_error *err)
 	return 0;
 }
 
-/* One line with its end, valid until the next call: 1; 0: no more. One too long comes in pieces: not WHOLE. */
-static int next_line(struct seal_lines *lines, char **line, size_t *size, bool *whole,
-		     struct glean_error *err)
+/* A line or a piece of one. */
+struct seal_piece {
+	char *text;
+	size_t size;
+	bool begins, ends; /* both: it is a whole line */
+};
+
+/* The next line with its end, valid until the next call: 1; 0: no more. One too long comes in pieces. */
+static int next_line(struct seal_lines *lines, struct seal_piece *piece, struct glean_error *err)
 {
 	for (;;) {
 		char *begin = lines->buffer + lines->begin;
@@ -45,10 +53,12 @@ static int next_line(struct seal_lines *lines, char **line, size_t *size, bool *
 		char *lf = memchr(begin, '\n', at_hand);
 
 		if (lf || at_hand >= GLEAN_SEAL_LINE_MAX || (lines->eof && at_hand > 0)) {
-			*line = begin;
-			*size = lf ? (size_t)(lf - begin) + 1 : at_hand;
-			*whole = lf != NULL;
-			lines->begin += *size;
+			*piece = (struct seal_piece){ .text = begin,
+						      .size = lf ? (size_t)(lf - begin) + 1 : at_hand,
+						      .begins = !lines->continues,
+						      .ends = lf != NULL };
+			lines->continues = !lf;
+			lines->begin += piece->size;
 			return 1;
 		}
 		if (lines->eof)
@@ -144,6 +154,7 @@ static int begin_seal(struct chain *chain, const char *line, size_t size)
 static int end_seal(struct chain *chain, const char *line, size_t size)
 {
 	uint8_t digest[GLEAN_SHA256_SIZE];
+	char made[GLEAN_SEAL_HASH + 64];
 	int64_t lines = -1;
 
 	glean_sha256_finish(chain->sha, digest);
@@ -158,6 +169,11 @@ static int end_seal(struct chain *chain, const char *line, size_t size)
 	chain->check->last = chain->name;
 	if (strcmp(chain->told, chain->name.hash) != 0 || lines != chain->lines)
 		return say(chain, _("its lines are not those that were sealed: their hash differs"));
+	/* No hash is over this line: it has to be what put_end() writes. */
+	snprintf(made, sizeof made, GLEAN_SEAL_END "\"lines\":%lld,\"sha256\":\"%s\"}\n", (long long)lines,
+		 chain->name.hash);
+	if (size != strlen(made) || memcmp(line, made, size) != 0)
+		return say(chain, _("its last line is not as it was made"));
 	return 0;
 }
 
@@ -174,14 +190,16 @@ static int stray_line(struct chain *chain)
 	return told ? 0 : say(chain, _("lines stand behind it that belong to no seal"));
 }
 
-static int take_line(struct chain *chain, const char *line, size_t size, bool whole)
+static int take_line(struct chain *chain, const struct seal_piece *piece)
 {
-	bool begins = starts_with(line, size, GLEAN_SEAL_BEGIN);
+	const char *line = piece->text;
+	size_t size = piece->size;
+	bool begins = piece->begins && starts_with(line, size, GLEAN_SEAL_BEGIN);
 	int rc = 0;
 
 	if (begins)
 		rc = begin_seal(chain, line, size);
-	else if (chain->open && whole && starts_with(line, size, GLEAN_SEAL_END))
+	else if (chain->open && piece->begins && piece->ends && starts_with(line, size, GLEAN_SEAL_END))
 		return end_seal(chain, line, size);
 	else if (!chain->open)
 		return stray_line(chain);
@@ -191,7 +209,7 @@ static int take_line(struct chain *chain, const char *line, size_t size, bool wh
 		glean_sha256_finish(chain->sha, unused);
 	}
 	glean_sha256_update(chain->sha, line, size);
-	chain->lines++;
+	chain->lines += piece->begins;
 	return rc;
 }
 
@@ -199,18 +217,16 @@ static int walk_lines(struct chain *chain, int fd)
 {
 	struct seal_lines *lines = calloc(1, sizeof *lines);
 	const struct seal_walk *walk = chain->walk;
-	char *line;
-	size_t size;
-	bool whole;
+	struct seal_piece piece;
 	int rc;
 
 	if (!lines)
 		return glean_fail_memory(chain->err);
 	lines->fd = fd;
-	while ((rc = next_line(lines, &line, &size, &whole, chain->err)) > 0) {
-		rc = take_line(chain, line, size, whole);
+	while ((rc = next_line(lines, &piece, chain->err)) > 0) {
+		rc = take_line(chain, &piece);
 		if (rc == 0 && walk->line)
-			rc = walk->line(line, size, walk->user, chain->err);
+			rc = walk->line(piece.text, piece.size, piece.begins, walk->user, chain->err);
 		if (rc != 0)
 			break;
 	}

@@ -80,7 +80,17 @@ static struct glean_verdict listed(const struct glean_facts *facts)
 		return defect(GLEAN_FINDING_UNCONFIRMED,
 			      _("its size is not that of the message stored under its unique-id: whether it "
 				"is stored, --deep can tell"));
-	if ((facts->recorded && facts->stored) || facts->before)
+	/* Some servers give a unique-id again: a run fetches these, too, before it relies on them. */
+	if (facts->before)
+		return defect(
+			GLEAN_FINDING_UNCONFIRMED,
+			_("a message had been gone from the server, and one of its size is listed under "
+			  "its unique-id now: whether that one is stored, --deep can tell"));
+	if (facts->recorded && facts->stored && facts->deleting)
+		return defect(GLEAN_FINDING_UNCONFIRMED,
+			      _("its deletion was requested, and a message of its size is listed under its "
+				"unique-id: whether that one is stored, --deep can tell"));
+	if (facts->recorded && facts->stored)
 		return stored(facts);
 	if (!facts->recorded && facts->renumbered)
 		return defect(
@@ -91,8 +101,8 @@ static struct glean_verdict listed(const struct glean_facts *facts)
 
 struct glean_verdict glean_judge_arrival(const struct glean_facts *facts)
 {
-	/* What its record in the store says about it is told there. */
-	if (facts->lost)
+	/* What its record in the store says about it is told there; not that the server has another one now. */
+	if (facts->lost && facts->content != GLEAN_NOT_HERE && !facts->resized)
 		return nothing;
 	if (facts->gone)
 		return vanished(facts);
@@ -147,7 +157,12 @@ struct glean_verdict glean_judge_kept(const struct glean_kept *kept)
 		break;
 	}
 	if (kept->published)
-		return known(GLEAN_FINDING_REMOVED, _("its file was removed here since it was stored"));
+		return known(GLEAN_FINDING_REMOVED, _("its file was in its place, and is not here now"));
+	if (kept->moved)
+		return defect(
+			GLEAN_FINDING_MISSING,
+			_("its file is not here, and this store was copied or moved since the last sync: "
+			  "whether it was removed or left behind, nobody knows"));
 	if (!kept->name)
 		return defect(GLEAN_FINDING_MISSING,
 			      _("its record is gone from the ledger, and its file is not here"));

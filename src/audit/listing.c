@@ -28,6 +28,8 @@ static int prepare(struct comparison *c)
 		c->items[i].facts.nameless = !listing->items[i].uidl;
 		if (listing->items[i].uidl)
 			c->names[c->n_names++] = (struct name){ listing->items[i].uidl, i };
+		else
+			c->n_nameless++;
 	}
 	qsort(c->names, c->n_names, sizeof *c->names, by_uidl);
 	return 0;
@@ -43,51 +45,6 @@ static struct item *find(const struct comparison *c, const char *uidl, size_t *i
 		return NULL;
 	*index = found->index;
 	return &c->items[found->index];
-}
-
-/* ---- messages without ID: each is one of the listed at most ---- */
-
-/* Where ID stands among those taken, or would. */
-static size_t place_of(const struct comparison *c, int64_t id)
-{
-	size_t low = 0, high = c->n_taken;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (c->taken[middle] < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool is_taken(const struct comparison *c, int64_t id)
-{
-	size_t at = place_of(c, id);
-
-	return at < c->n_taken && c->taken[at] == id;
-}
-
-static int take(struct comparison *c, int64_t id)
-{
-	size_t at = place_of(c, id);
-
-	if (at < c->n_taken && c->taken[at] == id)
-		return 0;
-	/* Grown at each power of two. */
-	if ((c->n_taken & (c->n_taken - 1)) == 0) {
-		int64_t *grown = realloc(c->taken, (c->n_taken ? 2 * c->n_taken : 1) * sizeof *grown);
-
-		if (!grown)
-			return glean_fail_memory(c->err);
-		c->taken = grown;
-	}
-	memmove(c->taken + at + 1, c->taken + at, (c->n_taken - at) * sizeof *c->taken);
-	c->taken[at] = id;
-	c->n_taken++;
-	return 0;
 }
 
 /* ---- what is on record ---- */
@@ -119,6 +76,8 @@ static int add_absentee(struct comparison *c, const struct glean_arrival *arriva
 	if (!absentee)
 		return glean_fail_memory(c->err);
 	*absentee = (struct absentee){ .facts = facts,
+				       .by_content = presence == GLEAN_NOT_LISTED && !arrival->gone &&
+						     !arrival->uidl,
 				       .message = arrival->message,
 				       .size_bytes = arrival->size_bytes,
 				       .note = arrival->reason ? strdup(arrival->reason) : NULL,
@@ -142,7 +101,9 @@ static int set_item(struct comparison *c, struct item *item, size_t index,
 		if (!item->note)
 			return glean_fail_memory(c->err);
 	}
-	return arrival->keyless && arrival->stored ? take(c, arrival->message) : 0;
+	return arrival->keyless && arrival->stored && arrival->message
+		       ? glean_number_set_add(&c->taken, arrival->message, c->err)
+		       : 0;
 }
 
 static int on_arrival(const struct glean_arrival *arrival, void *user)
@@ -155,9 +116,8 @@ static int on_arrival(const struct glean_arrival *arrival, void *user)
 		return add_absentee(c, arrival, GLEAN_UNSEEN);
 	if (arrival->gone)
 		return add_absentee(c, arrival, GLEAN_NOT_LISTED);
-	/* Which of the listed it is, or none, its unique-id cannot tell. */
 	if (!arrival->uidl)
-		return 0;
+		return add_absentee(c, arrival, GLEAN_NOT_LISTED);
 	item = find(c, arrival->uidl, &index);
 	if (item)
 		return set_item(c, item, index, arrival);
@@ -214,29 +174,11 @@ void glean_comparison_finish(struct comparison *c)
 		free(c->items[i].note);
 	free(c->items);
 	free(c->names);
-	free(c->taken);
+	glean_keyless_finish(c);
 	*c = (struct comparison){ 0 };
 }
 
 /* ---- what was fetched ---- */
-
-/* Its own message, or else the first that is none of the others listed. */
-static int match_keyless(struct comparison *c, const struct item *item, const struct glean_identity *identity,
-			 int64_t *message, struct glean_error *err)
-{
-	int64_t own = item->facts.recorded && item->facts.stored ? item->message : 0, candidate = 0;
-	int rc;
-
-	*message = 0;
-	do {
-		rc = glean_store_match(c->account->store, identity, candidate, &candidate, err);
-		if (rc == 0 && candidate && candidate == own)
-			*message = own;
-		else if (rc == 0 && candidate && !*message && !is_taken(c, candidate))
-			*message = candidate;
-	} while (rc == 0 && candidate && (own ? *message != own : !*message));
-	return rc == 0 && *message ? take(c, *message) : rc;
-}
 
 int glean_comparison_fetched(struct comparison *c, size_t i, const struct glean_identity *identity,
 			     struct glean_error *err)
@@ -252,12 +194,22 @@ int glean_comparison_fetched(struct comparison *c, size_t i, const struct glean_
 	if (c->account->store && identity->key[0])
 		rc = glean_store_match(c->account->store, identity, 0, &message, err);
 	else if (c->account->store)
-		rc = match_keyless(c, item, identity, &message, err);
+		rc = glean_keyless_match(c, item, identity, &message, err);
 	item->facts.content = message ? GLEAN_STORED_HERE : GLEAN_NOT_HERE;
-	if (message)
-		item->message = message;
 	/* Another message may have the unique-id of one that left. */
 	if (!message)
 		item->facts.before = false;
-	return rc;
+	if (rc < 0 || !message)
+		return rc;
+	item->message = message;
+	return glean_number_set_add(&c->found, message, err);
+}
+
+bool glean_comparison_explains(const struct comparison *c, const struct absentee *absentee)
+{
+	if (!absentee->by_content)
+		return false;
+	if (c->account->run->options->deep)
+		return absentee->message && glean_number_set_has(&c->found, absentee->message);
+	return c->n_nameless > 0;
 }

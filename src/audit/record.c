@@ -30,9 +30,9 @@ static const char *const objects[] = {
 		"SELECT json_object('type', 'message', 'account', ?1, 'id', ?2, 'state', ?3, 'path', ?4,"
 		" 'size', ?5, 'sha256', CASE WHEN ?6 IS NOT NULL THEN lower(hex(?6)) END, 'message_id', ?7, "
 		"'server', ?8, 'uidl', ?9)",
-	[RECORD_ACCOUNT] =
-		"SELECT json_object('type', 'account', 'account', ?1, 'begun', " TIME(2) ", 'ended', " TIME(
-			3) ", 'messages', ?4, 'sound', ?5, 'defects', ?6, 'status', ?7, 'error', ?8)",
+	[RECORD_ACCOUNT] = "SELECT json_object('type', 'account', 'account', ?1, 'begun', " TIME(
+		2) ", 'ended', " TIME(3) ", 'messages', ?4, 'sound', ?5, 'defects', ?6, 'same', ?9, "
+					 "'status', ?7, 'error', ?8)",
 	[RECORD_END] = "SELECT json_object('type', 'end', 'lines', ?1, 'sha256', ?2)",
 };
 
@@ -47,8 +47,11 @@ static int bind(sqlite3_stmt *stmt, const char *types, va_list ap)
 	int rc = SQLITE_OK;
 
 	for (int i = 1; types[i - 1] && rc == SQLITE_OK; i++) {
-		if (types[i - 1] == 'i') {
-			rc = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
+		if (types[i - 1] == 'i' || types[i - 1] == 'n') {
+			int64_t number = va_arg(ap, int64_t);
+
+			rc = types[i - 1] == 'n' && number < 0 ? sqlite3_bind_null(stmt, i)
+							       : sqlite3_bind_int64(stmt, i, number);
 		} else if (types[i - 1] == 't') {
 			const char *text = va_arg(ap, const char *);
 
@@ -79,7 +82,7 @@ static int write_line(struct glean_seal *seal, const char *text, size_t size, bo
 							   : glean_seal_write(seal, "\n", 1, err);
 }
 
-/* A line by the letters of TYPES: i int64_t · t text, "" and NULL: null · d digest, NULL: null. */
+/* A line by the letters of TYPES: i int64_t · n the same, negative: null · t text, "" and NULL: null · d digest, NULL: null. */
 static int put(struct glean_seal *seal, enum record record, struct glean_error *err, const char *types, ...)
 {
 	sqlite3_stmt **stmt = &seal->statements[record];
@@ -134,10 +137,11 @@ int glean_seal_server(struct glean_seal *seal, const struct glean_audit *audit, 
 {
 	const struct glean_audit_side *s = &audit->side[side];
 
-	return put(seal, RECORD_SERVER, err, "ttiiiiittttittit", audit->account->name, glean_side_name(side),
-		   INT(s->asked), s->listed_s, s->messages, s->bytes, s->compared, s->peer, s->tls_version,
-		   s->cert_names, s->cert_issuer, s->cert_expires_s, s->cert_pin, s->cert_fingerprint,
-		   INT(-s->error.status), s->error.status ? s->error.text : NULL);
+	return put(seal, RECORD_SERVER, err, "ttiinnnttttittit", audit->account->name, glean_side_name(side),
+		   INT(s->asked), s->listed_s, s->asked ? s->messages : -1, s->asked ? s->bytes : -1,
+		   s->asked ? s->compared : -1, s->peer, s->tls_version, s->cert_names, s->cert_issuer,
+		   s->cert_expires_s, s->cert_pin, s->cert_fingerprint, INT(-s->error.status),
+		   s->error.status ? s->error.text : NULL);
 }
 
 int glean_seal_finding(struct glean_seal *seal, const struct glean_audit_finding *finding,
@@ -172,7 +176,7 @@ int glean_seal_message(struct glean_seal *seal, const struct glean_account *acco
 
 int glean_seal_account(struct glean_seal *seal, const struct glean_audit *audit, struct glean_error *err)
 {
-	return put(seal, RECORD_ACCOUNT, err, "tiiiiiit", audit->account->name, audit->begun_s,
+	return put(seal, RECORD_ACCOUNT, err, "tiiiiiitt", audit->account->name, audit->begun_s,
 		   audit->ended_s, audit->messages, audit->sound, audit->defects, INT(-audit->status),
-		   audit->error.status ? audit->error.text : NULL);
+		   audit->error.status ? audit->error.text : NULL, audit->same);
 }

@@ -56,7 +56,7 @@ void glean_seal_close(struct glean_seal *seal)
 
 /* ---- opening ---- */
 
-static int not_ours(const struct glean_seal *seal, struct glean_error *err)
+int glean_seal_not_ours(const struct glean_seal *seal, struct glean_error *err)
 {
 	return glean_fail(err, GLEAN_E_DATA, _("%s: is not a file of seals, and is left as it is"),
 			  seal->path);
@@ -72,12 +72,12 @@ static int open_old(struct glean_seal *seal, struct glean_error *err)
 	if (seal->old_fd < 0 && errno == ENOENT)
 		return 0;
 	if (seal->old_fd < 0 && (errno == ELOOP || errno == ENXIO))
-		return not_ours(seal, err);
+		return glean_seal_not_ours(seal, err);
 	if (seal->old_fd < 0 || fstat(seal->old_fd, &st) < 0)
 		return glean_fail_errno(err, _("open %s"), seal->path);
 	if (!S_ISREG(st.st_mode) || pread(seal->old_fd, begin, sizeof begin, 0) != (ssize_t)sizeof begin ||
 	    memcmp(begin, GLEAN_SEAL_BEGIN, sizeof begin) != 0)
-		return not_ours(seal, err);
+		return glean_seal_not_ours(seal, err);
 	seal->old_dev = st.st_dev;
 	seal->old_ino = st.st_ino;
 	return 1;
@@ -174,8 +174,9 @@ int glean_seal_write(struct glean_seal *seal, const char *data, size_t size, str
 	return 0;
 }
 
-static int copy_line(const char *line, size_t size, void *user, struct glean_error *err)
+static int copy_line(const char *line, size_t size, bool begins, void *user, struct glean_error *err)
 {
+	(void)begins;
 	return glean_seal_write(user, line, size, err);
 }
 
@@ -196,6 +197,8 @@ int glean_seal_begin(struct glean_seal *seal, int64_t now_s, bool offline, bool 
 
 	if (seal->old_fd >= 0)
 		rc = glean_seal_walk(seal->old_fd, seal->db, &walk, &check, err);
+	if (rc == 0 && seal->old_fd >= 0 && check.seals == 0)
+		rc = glean_seal_not_ours(seal, err);
 	if (rc < 0)
 		return rc;
 	*name = (struct glean_seal_name){ .number = check.last.number + 1, .made_s = now_s };
@@ -259,13 +262,23 @@ static int flush_folder(const struct glean_seal *seal, struct glean_error *err)
 	return rc;
 }
 
+/* The process that wrote it met servers, and may have been taken over: what it left is looked at as that. */
+static bool is_hash(const char hash[GLEAN_SEAL_HASH])
+{
+	return hash[GLEAN_SEAL_HASH - 1] == '\0' && strspn(hash, "0123456789abcdef") == GLEAN_SEAL_HASH - 1;
+}
+
 int glean_seal_commit(struct glean_seal *seal, struct glean_seal_name *name, struct glean_error *err)
 {
+	struct glean_seal_name told;
 	int rc;
 
 	*name = (struct glean_seal_name){ .number = 0 };
 	if (!seal->temporary || !seal->shared->finished)
 		return 0;
+	told = seal->shared->name;
+	if (!is_hash(told.hash) || (told.previous[0] && !is_hash(told.previous)))
+		return glean_fail(err, GLEAN_E_INTERNAL, _("%s: what was written is no seal"), seal->path);
 	rc = is_unchanged(seal, err);
 	if (rc == 0 && rename(seal->temporary, seal->path) < 0)
 		rc = glean_fail_errno(err, _("rename %s"), seal->temporary);
@@ -273,6 +286,6 @@ int glean_seal_commit(struct glean_seal *seal, struct glean_seal_name *name, str
 		return rc;
 	free(seal->temporary);
 	seal->temporary = NULL;
-	*name = seal->shared->name;
+	*name = told;
 	return flush_folder(seal, err);
 }

@@ -41,9 +41,9 @@ struct glean_seal {
 
 /* ---- reading (chain.c) ---- */
 
-/* What is told of a file that is walked: every line (or piece), and what is wrong with a seal. Each may be NULL. */
+/* What is told of a file that is walked: every line (one too long in pieces; the first BEGINS it), and what is wrong with a seal. Each may be NULL. */
 struct seal_walk {
-	int (*line)(const char *line, size_t size, void *user, struct glean_error *err);
+	int (*line)(const char *line, size_t size, bool begins, void *user, struct glean_error *err);
 	/* NUMBER: which one of the file it is, from 1; 0: something stands before the first. */
 	int (*wrong)(int64_t number, const char *sentence, void *user, struct glean_error *err);
 	void *user;
@@ -52,6 +52,9 @@ struct seal_walk {
 /* Read the whole of FD and check its chain. CHECK gets seals, altered, last. */
 int glean_seal_walk(int fd, sqlite3 *db, const struct seal_walk *walk, struct glean_seal_check *check,
 		    struct glean_error *err);
+
+/* SEAL's file holds something else: GLEAN_E_DATA (seal.c). */
+int glean_seal_not_ours(const struct glean_seal *seal, struct glean_error *err);
 
 /* An object of SQLite's that holds nothing. Failures: GLEAN_E_IO. */
 int glean_seal_database(sqlite3 **db, struct glean_error *err);

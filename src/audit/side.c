@@ -18,6 +18,7 @@ struct session {
 	struct glean_listing listing;
 	struct comparison comparison;
 	bool out_of_step;
+	bool looked; /* something of a message was asked for */
 };
 
 /* ---- the caller ---- */
@@ -60,8 +61,12 @@ static void tell_progress(const struct session *session, enum glean_event_kind k
 
 /* ---- login and listing ---- */
 
-static void note_peer(struct glean_audit_side *result, const struct glean_peer *peer)
+static void note_peer(struct session *session, const struct glean_peer *peer)
 {
+	struct glean_audit_side *result = session->result;
+
+	memcpy(session->account->peer[session->side].address, peer->address, sizeof peer->address);
+	session->account->peer[session->side].port = peer->port;
 	snprintf(result->peer, sizeof result->peer, strchr(peer->address, ':') ? "[%s]:%u" : "%s:%u",
 		 peer->address, (unsigned)peer->port);
 	snprintf(result->tls_version, sizeof result->tls_version, "%s", peer->tls_version);
@@ -73,6 +78,18 @@ static void note_peer(struct glean_audit_side *result, const struct glean_peer *
 	glean_pin_format(result->cert_pin, peer->cert_pin);
 	strcpy(result->cert_fingerprint, "sha256:");
 	glean_hex(result->cert_fingerprint + strlen("sha256:"), peer->cert_digest, sizeof peer->cert_digest);
+}
+
+bool glean_audit_same_server(const struct audit_account *account)
+{
+	struct glean_peer peers[2];
+
+	for (int side = GLEAN_OLD; side <= GLEAN_NEW; side++) {
+		peers[side] = (struct glean_peer){ .port = account->peer[side].port };
+		memcpy(peers[side].address, account->peer[side].address, sizeof peers[side].address);
+	}
+	return peers[GLEAN_OLD].port && peers[GLEAN_NEW].port &&
+	       glean_same_server(&peers[GLEAN_OLD], &peers[GLEAN_NEW]);
 }
 
 /* Providers lock out an address from which logins are refused again and again, whoever's they are. */
@@ -109,8 +126,9 @@ static int log_in(struct session *session, struct glean_error *err)
 	if (rc == 0)
 		rc = open_session(session, &secret, err);
 	glean_buf_free(&secret);
-	if (session->pop3)
-		note_peer(session->result, glean_pop3_peer(session->pop3));
+	if (session->pop3) {
+		note_peer(session, glean_pop3_peer(session->pop3));
+	}
 	return rc;
 }
 
@@ -215,6 +233,7 @@ static int fetch_all(struct session *session, struct glean_error *err)
 		fetching.wanted[i] = (struct glean_wanted){ session->listing.items[i].number,
 							    session->listing.items[i].size_bytes };
 	if (rc == 0) {
+		session->looked = count > 0;
 		tell_progress(session, GLEAN_EVENT_LISTED, 0, 0);
 		rc = fetch_steps(&fetching, err);
 	}
@@ -284,8 +303,10 @@ static int name_by_header(struct naming *naming, struct glean_error *err)
 	struct glean_error failed = { 0 };
 	int rc = 0;
 
-	if (naming->count > 0 && session->pop3)
+	if (naming->count > 0 && session->pop3) {
+		session->looked = true;
 		rc = glean_pop3_headers(session->pop3, naming->wanted, naming->count, &sink, &failed);
+	}
 	if (rc < 0 && rc != GLEAN_E_TEMP && rc != GLEAN_E_PROTOCOL) {
 		*err = failed;
 		return rc;
@@ -339,6 +360,8 @@ static int tell_absent(struct session *session, struct glean_face *face, struct 
 					     .face = a->message ? face : NULL };
 		int64_t size_bytes;
 
+		if (glean_comparison_explains(&session->comparison, a))
+			continue;
 		if (a->note && verdict.kind == GLEAN_FINDING_SET_ASIDE)
 			verdict.reason = a->note;
 		memset(face, 0, sizeof *face);
@@ -350,17 +373,27 @@ static int tell_absent(struct session *session, struct glean_face *face, struct 
 	return rc;
 }
 
-/* Listed last time without a unique-id, and never fetched: nothing is known of them but that. */
+/*
+ * Listed last time without a unique-id, and never fetched: nothing is known of
+ * them but that. Those without a record now may be they; if all have a
+ * unique-id now, there are no others.
+ */
 static int tell_nameless(struct session *session, struct glean_error *err)
 {
-	const struct glean_facts facts = { .presence = GLEAN_UNSEEN };
+	bool asked = session->result->asked;
+	const struct comparison *comparison = &session->comparison;
+	const struct glean_facts facts = { .presence = asked ? GLEAN_NOT_LISTED : GLEAN_UNSEEN };
 	const struct glean_verdict verdict = glean_judge_arrival(&facts);
 	const struct audit_named named = { .side = (int)session->side, .size_bytes = -1 };
 	struct glean_side_record record;
+	int64_t unknown = 0;
 	int rc = glean_store_side(session->account->store, session->side, &record, err);
 
-	session->result->listed_s = record.listed_s;
-	for (int64_t i = 0; i < record.nameless && rc == 0; i++)
+	if (!asked)
+		session->result->listed_s = record.listed_s;
+	for (size_t i = 0; asked && i < session->listing.count; i++)
+		unknown += !comparison->items[i].facts.recorded;
+	for (int64_t i = unknown; i < record.nameless && rc == 0; i++)
 		rc = glean_audit_tell(session->account, &verdict, &named, err);
 	return rc;
 }
@@ -380,10 +413,11 @@ static int tell(struct session *session, struct glean_error *err)
 	}
 	if (rc == 0)
 		rc = tell_absent(session, &naming->face, err);
+	if (rc == 0 && session->account->store &&
+	    (!session->result->asked || session->comparison.n_nameless == 0))
+		rc = tell_nameless(session, err);
 	if (rc == 0 && session->result->asked)
 		rc = tell_listed(session, naming, err);
-	else if (rc == 0 && session->account->store)
-		rc = tell_nameless(session, err);
 	if (naming) {
 		glean_scan_destroy(naming->scan);
 		free(naming->indexes);
@@ -413,8 +447,12 @@ static int ask(struct session *session, struct glean_error *err)
 	if (rc == 0 && session->account->run->options->deep)
 		rc = fetch_all(session, err);
 	session->out_of_step = session->pop3 && glean_pop3_out_of_step(session->pop3);
-	if (rc < 0)
+	if (rc < 0) {
+		struct glean_audit_side *result = session->result;
+
+		result->listed_s = result->messages = result->bytes = result->compared = 0;
 		session_end(session);
+	}
 	return rc;
 }
 
@@ -460,8 +498,12 @@ int glean_audit_side(struct audit_account *account, enum glean_side side, struct
 	rc = tell(&session, err);
 	if (rc == 0 && session.server.present && account->run->options->offline && !session.result->listed_s)
 		glean_fail(failed, GLEAN_E_TEMP, _("it was never listed, so that nothing is known of it"));
-	/* Nothing was changed there: how it ends does not matter. */
-	if (rc == 0 && session.pop3) {
+	/*
+	 * After QUIT a server may remove what was asked for, as if it had been
+	 * deleted (EXPIRE 0, RFC 2449): where we only looked, the connection is
+	 * closed without it.
+	 */
+	if (rc == 0 && session.pop3 && !session.looked) {
 		glean_pop3_quit(session.pop3, NULL);
 		session.pop3 = NULL;
 	}

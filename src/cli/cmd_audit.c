@@ -146,6 +146,7 @@ static void account_json(struct cli *cli, const struct glean_audit *audit)
 	record_number(&r, "sound", NULL, audit->sound);
 	record_number(&r, "bytes", NULL, audit->bytes);
 	record_number(&r, "defects", NULL, audit->defects);
+	record_text(&r, "same", NULL, or_null(audit->same));
 	for (int kind = 0; kind < GLEAN_FINDING_KINDS; kind++)
 		record_number(&r, names[kind], NULL, audit->findings[kind]);
 	render_json(&cli->out, &r);
@@ -179,10 +180,13 @@ static void side_item(struct text_items *items, const struct glean_audit *audit,
 static void account_line(struct cli *cli, const struct glean_audit *audit)
 {
 	struct text_items items = { .used = 0 };
+	bool failed = audit->error.status && !audit->never_synced;
 
-	for (int side = GLEAN_OLD; side <= GLEAN_NEW && !audit->error.status; side++)
+	for (int side = GLEAN_OLD; side <= GLEAN_NEW && !failed; side++)
 		side_item(&items, audit, side);
-	if (audit->error.status)
+	if (audit->same[0])
+		text_item(&items, "; ", "%s", audit->same);
+	if (failed)
 		text_item(&items, "; ", "%s", _("failed"));
 	else if (audit->never_synced)
 		text_item(&items, "; ", "%s", _("nothing is stored yet"));
@@ -261,6 +265,8 @@ static int audit(struct cli *cli, struct glean_seal *seal)
 		.accounts = o->n_accounts ? o->accounts : NULL,
 		.n_accounts = o->n_accounts,
 		.jobs = o->jobs,
+		.shard = o->shard,
+		.shards = o->shards,
 		.offline = o->seen & OPTION_OFFLINE,
 		.deep = o->seen & OPTION_DEEP,
 		.insist = o->n_accounts > 0,
@@ -308,7 +314,12 @@ static int run(struct cli *cli, bool first)
 			&cli->out, "%s",
 			_("offline: no server is asked; what is said of them is as of their last listings"));
 	rc = audit(cli, seal);
-	if (seal && !interrupt_seen() && glean_seal_finish(seal, &err) < 0) {
+	if (seal && interrupt_seen()) {
+		/* It may have come when the audit was done. */
+		if (rc == 0)
+			output_failure(&cli->out, GLEAN_E_TEMP, _("interrupted; nothing is sealed"));
+		rc = glean_status_worse(rc, GLEAN_E_TEMP);
+	} else if (seal && glean_seal_finish(seal, &err) < 0) {
 		output_failure(&cli->out, err.status, err.text);
 		rc = glean_status_worse(rc, err.status);
 	}
@@ -347,12 +358,33 @@ static int run_and_seal(struct cli *cli, unsigned needs)
 	}
 	if (name.number)
 		tell_sealed(cli, &name);
+	else if (code == 0)
+		code = output_failure(&cli->out, GLEAN_E_TEMP, _("interrupted; nothing is sealed"));
 	glean_seal_close(cli->seal);
 	cli->seal = NULL;
 	return code;
 }
 
 /* ---- the check of a seal ---- */
+
+static void accounts_items(struct text_items *items, const struct glean_seal_check *c)
+{
+	if (c->accounts)
+		text_item(items, "; ",
+			  ngettext("%lld account compared with the store",
+				   "%lld accounts compared with the store", (unsigned long)c->accounts),
+			  (long long)c->accounts);
+	if (c->accounts)
+		text_item(items, "; ", _("%lld messages compared with the store, %lld of them differ"),
+			  (long long)c->messages, (long long)c->differences);
+	if (c->unread)
+		text_item(items, "; ", _("accounts that cannot be read: %lld"), (long long)c->unread);
+	if (c->accounts + c->unread == 0)
+		text_item(items, "; ", "%s", _("the seals alone: none of their accounts is here"));
+	else if (c->elsewhere)
+		text_item(items, "; ", _("accounts that the configuration does not have: %lld"),
+			  (long long)c->elsewhere);
+}
 
 static void tell_verified(struct cli *cli, const struct glean_seal_check *c, int rc,
 			  const struct glean_error *err)
@@ -373,6 +405,7 @@ static void tell_verified(struct cli *cli, const struct glean_seal_check *c, int
 		record_text(&r, "previous", NULL, or_null(c->last.previous));
 		record_number(&r, "accounts", NULL, c->accounts);
 		record_number(&r, "elsewhere", NULL, c->elsewhere);
+		record_number(&r, "unread", NULL, c->unread);
 		record_number(&r, "messages", NULL, c->messages);
 		record_number(&r, "differences", NULL, c->differences);
 		render_json(&cli->out, &r);
@@ -380,6 +413,10 @@ static void tell_verified(struct cli *cli, const struct glean_seal_check *c, int
 	}
 	if (cli->out.quiet)
 		return;
+	if (!c->complete) {
+		output_line(&cli->out, "%s: %s", cli->options.seal, _("not checked to the end"));
+		return;
+	}
 	text_item(&items, "; ", ngettext("%lld seal", "%lld seals", (unsigned long)c->seals),
 		  (long long)c->seals);
 	text_item(&items, "; ", _("the last one of %s, sha256 %s"), text_time(made, c->last.made_s),
@@ -388,11 +425,8 @@ static void tell_verified(struct cli *cli, const struct glean_seal_check *c, int
 		text_item(&items, "; ", _("altered: %lld"), (long long)c->altered);
 	else
 		text_item(&items, "; ", "%s", _("each as it was made"));
-	if (c->accounts)
-		text_item(&items, "; ", _("%lld messages compared with the store, %lld of them differ"),
-			  (long long)c->messages, (long long)c->differences);
-	else
-		text_item(&items, "; ", "%s", _("the seals alone: none of their accounts is here"));
+	if (rc == 0 || c->accounts + c->unread + c->elsewhere > 0)
+		accounts_items(&items, c);
 	output_line(&cli->out, "%s: %s", cli->options.seal, items.text);
 }
 
@@ -402,10 +436,13 @@ static void on_wrong(const struct glean_event *event, void *user)
 	struct cli *cli = ((struct view *)user)->cli;
 	struct record r = { .type = "warning" };
 
-	output_error(&cli->out, "%s", event->text);
+	if (event->account)
+		output_error(&cli->out, "%s: %s", event->account->name, event->text);
+	else
+		output_error(&cli->out, "%s", event->text);
 	if (!cli->out.json)
 		return;
-	record_text(&r, "account", NULL, NULL);
+	record_text(&r, "account", NULL, event->account ? event->account->name : NULL);
 	record_text(&r, "server", NULL, NULL);
 	record_text(&r, "text", NULL, event->text);
 	render_json(&cli->out, &r);

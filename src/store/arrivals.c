@@ -77,11 +77,14 @@ static int walk_all(struct glean_store *store, enum glean_side side, glean_arriv
 		    struct glean_error *err)
 {
 	static const char listed[] = COLUMNS "WHERE a.side = ?1 AND a.gone_s IS NULL";
-	/* One that came back under its unique-id and was stored then is not lost. */
+	/*
+	 * One that came back under its unique-id, in its size, and was stored
+	 * then is not lost. Another size is another message: ids are given again.
+	 */
 	static const char left[] =
-		COLUMNS "LEFT JOIN (SELECT uidl, max(id) AS id FROM arrival WHERE side = ?1"
-			" AND message IS NOT NULL AND uidl IS NOT NULL GROUP BY uidl) later"
-			" ON later.uidl = a.uidl AND later.id > a.id"
+		COLUMNS "LEFT JOIN (SELECT uidl, size, max(id) AS id FROM arrival WHERE side = ?1"
+			" AND message IS NOT NULL AND uidl IS NOT NULL GROUP BY uidl, size) later"
+			" ON later.uidl = a.uidl AND later.size = a.size AND later.id > a.id"
 			" WHERE a.side = ?1 AND a.gone_s IS NOT NULL"
 			" AND (a.fate = 2 OR (a.state = 2 AND a.fate <> 4)) AND later.id IS NULL";
 	sqlite3_stmt *stmt;
@@ -161,19 +164,64 @@ int glean_store_gone(struct glean_store *store, enum glean_side side, const char
 	return rc;
 }
 
-int glean_store_match(struct glean_store *store, const struct glean_identity *identity, int64_t after,
+int glean_store_match(struct glean_store *store, const struct glean_identity *identity, int64_t own,
 		      int64_t *message, struct glean_error *err)
 {
 	static const char keyed[] = "SELECT id FROM message WHERE key = ?1 AND key <> '' AND content = ?2"
-				    " AND id > ?3 ORDER BY id LIMIT 1";
-	static const char keyless[] = "SELECT id FROM message WHERE key = ?1 AND key = '' AND content = ?2"
-				      " AND id > ?3 ORDER BY id LIMIT 1";
+				    " ORDER BY id LIMIT 1";
+	static const char keyless[] = "SELECT id FROM message WHERE id = ?1 AND key = '' AND content = ?2";
 	int rc = glean_ledger_lock(store, _("it could not be read"), err);
 
 	*message = 0;
+	if (rc == 0 && identity->key[0])
+		rc = glean_sql_number(store, message, err, keyed, "tb", identity->key, identity->content,
+				      (size_t)GLEAN_SHA256_SIZE);
+	else if (rc == 0 && own)
+		rc = glean_sql_number(store, message, err, keyless, "ib", own, identity->content,
+				      (size_t)GLEAN_SHA256_SIZE);
+	glean_ledger_unlock(store);
+	return rc;
+}
+
+static int walk_keyless(struct glean_store *store, enum glean_side side, glean_keyless_fn *each, void *user,
+			struct glean_error *err)
+{
+	/* sides 0: found here before there was a record of it; merge.c takes these by a Date, or all octets. */
+	static const char sql[] =
+		"SELECT 0, a.loose, a.message FROM arrival a JOIN message m ON m.id = a.message"
+		" WHERE a.side = ?1 AND m.key = ''"
+		" UNION ALL SELECT 0, loose, id FROM message WHERE key = '' AND sides = 0"
+		" UNION ALL SELECT 1, content, id FROM message WHERE key = '' AND (sides & ?2) = 0"
+		" AND (sides <> 0 OR date_s <> 0)";
+	sqlite3_stmt *stmt;
+	int rc = glean_sql_row(store, &stmt, err, sql, "ii", SQL_INT(side),
+			       SQL_INT(side == GLEAN_OLD ? 1 : 2));
+
+	for (; rc > 0; rc = glean_sql_next(store, stmt, err)) {
+		const struct glean_keyless keyless = { .unpaired = sqlite3_column_int(stmt, 0),
+						       .digest = sqlite3_column_blob(stmt, 1),
+						       .message = sqlite3_column_int64(stmt, 2) };
+		int answer;
+
+		/* What never came whole has none. */
+		if (sqlite3_column_bytes(stmt, 1) != GLEAN_SHA256_SIZE)
+			continue;
+		answer = each(&keyless, user);
+		if (answer) {
+			sqlite3_reset(stmt);
+			return answer;
+		}
+	}
+	return rc;
+}
+
+int glean_store_keyless(struct glean_store *store, enum glean_side side, glean_keyless_fn *each, void *user,
+			struct glean_error *err)
+{
+	int rc = glean_ledger_lock(store, _("it could not be read"), err);
+
 	if (rc == 0)
-		rc = glean_sql_number(store, message, err, identity->key[0] ? keyed : keyless, "tbi",
-				      identity->key, identity->content, (size_t)GLEAN_SHA256_SIZE, after);
+		rc = walk_keyless(store, side, each, user, err);
 	glean_ledger_unlock(store);
 	return rc;
 }

@@ -33,6 +33,15 @@ struct held {
 	bool no_file;  /* a folder, a link … */
 };
 
+/* An arrival whose message has no row. */
+struct dangling {
+	uint8_t raw[GLEAN_SHA256_SIZE]; /* zeros: none is on record */
+	int64_t message, size_bytes;
+	int side;
+	bool found; /* a file with these octets is here */
+	char *uidl; /* or NULL */
+};
+
 struct pass {
 	struct glean_store *store;
 	glean_kept_fn *each;
@@ -42,10 +51,10 @@ struct pass {
 	struct glean_sha256 *sha; /* NULL: no digests are wanted */
 	int64_t *absent;	  /* rows whose file was not found at first */
 	size_t n_absent;
-	int look;	     /* how often the folders were read before this time */
-	bool stale;	     /* a name led nowhere */
-	int64_t *unrecorded; /* messages that have no row, and of which a file was found */
-	size_t n_unrecorded;
+	int look;		   /* how often the folders were read before this time */
+	bool stale;		   /* a name led nowhere */
+	struct dangling *dangling; /* sorted by raw */
+	size_t n_dangling;
 	struct held held; /* by the file that was read last */
 	struct glean_face face;
 	struct glean_error *err;
@@ -76,7 +85,8 @@ static int add_number(struct pass *pass, int64_t **numbers, size_t *count, int64
 
 /* ---- reading files ---- */
 
-static void read_all(struct pass *pass, int fd, struct held *held)
+/* A file may be as large as somebody made it: it is left when the run is cancelled. */
+static int read_all(struct pass *pass, int fd, struct held *held)
 {
 	ssize_t n;
 
@@ -85,12 +95,15 @@ static void read_all(struct pass *pass, int fd, struct held *held)
 			continue;
 		if (n < 0) {
 			held->sys_errno = errno;
-			return;
+			return 0;
 		}
 		glean_scan_feed(pass->scan, pass->buffer, (size_t)n);
 		if (pass->sha)
 			glean_sha256_update(pass->sha, pass->buffer, (size_t)n);
+		if (glean_cancelled(pass->store->context))
+			return glean_fail(pass->err, GLEAN_E_TEMP, "%s", _("interrupted"));
 	}
+	return 0;
 }
 
 static bool is_shortage(int sys_errno)
@@ -101,7 +114,7 @@ static bool is_shortage(int sys_errno)
 /* 1: pass->held says what it holds, 0: it is not there any more. */
 static int read_file(struct pass *pass, const struct glean_names *names, const struct glean_name *item)
 {
-	int folder = item->tag & ~KNOWN, fd;
+	int folder = item->tag & ~KNOWN, fd, rc = 0;
 	const char *name = names->strings.data + item->offset;
 	struct held *held = &pass->held;
 	struct stat st;
@@ -126,8 +139,10 @@ static int read_file(struct pass *pass, const struct glean_names *names, const s
 	}
 	held->no_file = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
 	if (!held->no_file)
-		read_all(pass, fd, held);
+		rc = read_all(pass, fd, held);
 	close(fd);
+	if (rc < 0)
+		return rc;
 	if (pass->sha)
 		glean_sha256_finish(pass->sha, held->sha256);
 	return glean_scan_end(pass->scan, &held->identity) < 0 ? glean_fail_memory(pass->err) : 1;
@@ -153,7 +168,8 @@ static void read_row(struct pass *pass, struct row *row, sqlite3_stmt *stmt)
 	row->kept = (struct glean_kept){
 		.id = sqlite3_column_int64(stmt, 0),
 		.name = glean_sql_text(stmt, 1),
-		.published = row->published == PUBLISHED,
+		.published = row->published == PUBLISHED && !pass->store->moved,
+		.moved = row->published == PUBLISHED && pass->store->moved,
 		.size_bytes = sqlite3_column_int64(stmt, 3),
 		.variant_of = sqlite3_column_int64(stmt, 6),
 		.file = GLEAN_FILE_ABSENT,
@@ -207,34 +223,10 @@ static const char *name_of(const struct glean_names *names, const struct glean_n
 	return names->strings.data + item->offset;
 }
 
-/* The files with the stem of NAME (maybe several, with other flags): the first of them; *END is behind the last. */
-static struct glean_name *find_names(const struct glean_names *names, const char *name,
-				     struct glean_name **end)
-{
-	struct glean_name *item = glean_names_item(names, name);
-	char wanted[GLEAN_STEM_SIZE], stem[GLEAN_STEM_SIZE];
-
-	*end = item;
-	if (!item)
-		return NULL;
-	glean_name_stem(wanted, name);
-	for (; *end < names->items + names->count; (*end)++) {
-		glean_name_stem(stem, name_of(names, *end));
-		if (strcmp(stem, wanted) != 0)
-			break;
-	}
-	for (; item > names->items; item--) {
-		glean_name_stem(stem, name_of(names, item - 1));
-		if (strcmp(stem, wanted) != 0)
-			break;
-	}
-	return item;
-}
-
 /* The first that is sound, else the last. 1: ROW says what was found, 0: nothing is there (now). */
 static int find_file(struct pass *pass, const struct glean_names *names, struct row *row)
 {
-	struct glean_name *end, *item = find_names(names, row->kept.name, &end);
+	struct glean_name *end, *item = glean_names_all(names, row->kept.name, &end);
 	int rc = 0;
 
 	for (; item && item < end; item++) {
@@ -320,7 +312,7 @@ static void carry_over(const struct glean_names *before, const struct glean_name
 
 		if (!(before->items[i].tag & KNOWN))
 			continue;
-		first = item = find_names(names, name, &end);
+		first = item = glean_names_all(names, name, &end);
 		while (item && item < end && strcmp(name_of(names, item), name) != 0)
 			item++;
 		if (first)
@@ -348,34 +340,87 @@ static int read_names(struct pass *pass)
 
 /* ---- files without a row ---- */
 
-/* The arrival whose message has no row, and that brought what pass->held holds. */
-static int find_unrecorded(struct pass *pass, struct glean_kept *kept, char uidl[4 * GLEAN_UIDL_MAX])
+static int by_raw(const void *a, const void *b)
+{
+	const struct dangling *x = a, *y = b;
+
+	return memcmp(x->raw, y->raw, sizeof x->raw);
+}
+
+static int by_message(const void *a, const void *b)
+{
+	const struct dangling *x = a, *y = b;
+
+	if (x->message != y->message)
+		return x->message < y->message ? -1 : 1;
+	return x->found != y->found ? y->found - x->found : x->side - y->side;
+}
+
+static int add_dangling(struct pass *pass, sqlite3_stmt *stmt)
+{
+	const void *raw = sqlite3_column_blob(stmt, 4);
+	const char *uidl = (const char *)sqlite3_column_text(stmt, 2);
+	struct dangling *dangling;
+
+	/* Grown at each power of two. */
+	if ((pass->n_dangling & (pass->n_dangling - 1)) == 0) {
+		struct dangling *grown = realloc(
+			pass->dangling, (pass->n_dangling ? 2 * pass->n_dangling : 1) * sizeof *grown);
+
+		if (!grown)
+			return glean_fail_memory(pass->err);
+		pass->dangling = grown;
+	}
+	dangling = &pass->dangling[pass->n_dangling++];
+	*dangling = (struct dangling){ .message = sqlite3_column_int64(stmt, 0),
+				       .side = sqlite3_column_int(stmt, 1),
+				       .uidl = uidl ? strdup(uidl) : NULL,
+				       .size_bytes = sqlite3_column_int64(stmt, 3) };
+	if (raw && sqlite3_column_bytes(stmt, 4) == GLEAN_SHA256_SIZE)
+		memcpy(dangling->raw, raw, sizeof dangling->raw);
+	return uidl && !dangling->uidl ? glean_fail_memory(pass->err) : 0;
+}
+
+static int read_dangling(struct pass *pass)
 {
 	static const char sql[] =
-		"SELECT message, side, uidl FROM arrival WHERE raw = ?1 AND message IS NOT NULL"
-		" AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = arrival.message) LIMIT 1";
+		"SELECT message, side, uidl, size, raw FROM arrival WHERE message IS NOT NULL"
+		" AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = arrival.message)"
+		" ORDER BY id";
 	sqlite3_stmt *stmt;
-	int64_t message;
-	int rc = glean_sql_row(pass->store, &stmt, pass->err, sql, "b", pass->held.identity.raw,
-			       (size_t)GLEAN_SHA256_SIZE);
+	int rc = glean_sql_row(pass->store, &stmt, pass->err, sql, "");
 
-	if (rc <= 0)
-		return rc;
-	message = sqlite3_column_int64(stmt, 0);
-	kept->side = sqlite3_column_int(stmt, 1);
-	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL) {
-		snprintf(uidl, 4 * GLEAN_UIDL_MAX, "%s", glean_sql_text(stmt, 2));
-		kept->uidl = uidl;
+	for (; rc > 0; rc = glean_sql_next(pass->store, stmt, pass->err)) {
+		if (add_dangling(pass, stmt) < 0) {
+			sqlite3_reset(stmt);
+			return GLEAN_E_IO;
+		}
 	}
-	sqlite3_reset(stmt);
-	return add_number(pass, &pass->unrecorded, &pass->n_unrecorded, message);
+	if (rc == 0 && pass->n_dangling > 0)
+		qsort(pass->dangling, pass->n_dangling, sizeof *pass->dangling, by_raw);
+	return rc;
+}
+
+/* The arrival whose message has no row, and that brought what pass->held holds. */
+static void find_unrecorded(struct pass *pass, struct glean_kept *kept)
+{
+	struct dangling wanted, *found;
+
+	if (pass->n_dangling == 0)
+		return;
+	memcpy(wanted.raw, pass->held.identity.raw, sizeof wanted.raw);
+	found = bsearch(&wanted, pass->dangling, pass->n_dangling, sizeof wanted, by_raw);
+	if (!found)
+		return;
+	found->found = true;
+	kept->side = found->side;
+	kept->uidl = found->uidl;
 }
 
 static int take_stray(struct pass *pass, const struct glean_name *item)
 {
 	const struct glean_identity *identity = &pass->held.identity;
 	struct glean_kept kept = { .file = GLEAN_FILE_ALTERED, .side = -1, .face = &pass->face };
-	char uidl[4 * GLEAN_UIDL_MAX];
 	int rc = read_file(pass, &pass->names, item);
 
 	if (rc <= 0)
@@ -389,16 +434,14 @@ static int take_stray(struct pass *pass, const struct glean_name *item)
 		kept.file = GLEAN_FILE_UNREADABLE;
 	else
 		rc = is_on_record(pass, 0, &kept.elsewhere);
-	if (rc > 0)
-		rc = 0;
-	if (rc == 0 && kept.file == GLEAN_FILE_ALTERED && !kept.elsewhere)
-		rc = find_unrecorded(pass, &kept, uidl);
+	if (rc >= 0 && kept.file == GLEAN_FILE_ALTERED && !kept.elsewhere)
+		find_unrecorded(pass, &kept);
 	return rc < 0 ? rc : pass->each(&kept, pass->user);
 }
 
 static int take_strays(struct pass *pass)
 {
-	int rc = 0;
+	int rc = read_dangling(pass);
 
 	for (size_t i = 0; i < pass->names.count && rc == 0; i++) {
 		const struct glean_name *item = &pass->names.items[i];
@@ -412,30 +455,24 @@ static int take_strays(struct pass *pass)
 /* Messages that arrivals point to, and of which there is neither row nor file. */
 static int take_dangling(struct pass *pass)
 {
-	static const char sql[] = "SELECT message, side, uidl, size FROM arrival WHERE message IS NOT NULL"
-				  " AND NOT EXISTS (SELECT 1 FROM message WHERE message.id = arrival.message)"
-				  " GROUP BY message ORDER BY message";
-	sqlite3_stmt *stmt;
-	int rc = glean_sql_row(pass->store, &stmt, pass->err, sql, "");
+	int rc = 0;
 
-	for (; rc > 0; rc = glean_sql_next(pass->store, stmt, pass->err)) {
-		struct glean_kept kept = { .id = sqlite3_column_int64(stmt, 0),
-					   .file = GLEAN_FILE_ABSENT,
-					   .face = &pass->face,
-					   .side = sqlite3_column_int(stmt, 1),
-					   .uidl = (const char *)sqlite3_column_text(stmt, 2),
-					   .size_bytes = sqlite3_column_int64(stmt, 3) };
-		bool found = false;
-		int told;
+	if (pass->n_dangling > 0)
+		qsort(pass->dangling, pass->n_dangling, sizeof *pass->dangling, by_message);
+	for (size_t i = 0; i < pass->n_dangling && rc == 0; i++) {
+		const struct dangling *dangling = &pass->dangling[i];
+		const struct glean_kept kept = { .id = dangling->message,
+						 .file = GLEAN_FILE_ABSENT,
+						 .face = &pass->face,
+						 .side = dangling->side,
+						 .uidl = dangling->uidl,
+						 .size_bytes = dangling->size_bytes };
 
-		for (size_t i = 0; i < pass->n_unrecorded; i++)
-			found = found || pass->unrecorded[i] == kept.id;
+		/* The first of a message is one whose file was found, if there is one. */
+		if (dangling->found || (i > 0 && dangling[-1].message == dangling->message))
+			continue;
 		memset(&pass->face, 0, sizeof pass->face);
-		told = found ? 0 : pass->each(&kept, pass->user);
-		if (told) {
-			sqlite3_reset(stmt);
-			return told;
-		}
+		rc = pass->each(&kept, pass->user);
 	}
 	return rc;
 }
@@ -473,7 +510,9 @@ static void pass_destroy(struct pass *pass)
 	glean_names_finish(&pass->names);
 	glean_names_finish(&pass->staged);
 	free(pass->absent);
-	free(pass->unrecorded);
+	for (size_t i = 0; i < pass->n_dangling; i++)
+		free(pass->dangling[i].uidl);
+	free(pass->dangling);
 	free(pass);
 }
 

@@ -97,6 +97,7 @@ struct glean_store {
 	int64_t adopted[2];	    /* number of the newest listing when files were last adopted, -1: never */
 	bool unclean;		    /* the run before this one was interrupted */
 	bool sound;		    /* opened for a run, and repaired */
+	bool moved;		    /* opened for an audit: it is not where the last run had it */
 	bool broken;		    /* what is on disk is no longer known: reopen */
 	struct glean_error failure; /* why it is broken */
 	bool damaged; /* the ledger contradicts itself or cannot be read: nothing more is done by it */
@@ -227,6 +228,8 @@ int glean_names_sort(struct glean_names *names, struct glean_error *err);
 const char *glean_names_find(const struct glean_names *names, const char *name, int *tag);
 /* The same as its place in ITEMS, or NULL. */
 struct glean_name *glean_names_item(const struct glean_names *names, const char *name);
+/* All those (maybe several, with other flags): the first of them; *END is behind the last. */
+struct glean_name *glean_names_all(const struct glean_names *names, const char *name, struct glean_name **end);
 void glean_names_finish(struct glean_names *names);
 
 /* Publish again what was not, mark what is lost, remove strays. */

@@ -140,6 +140,21 @@ struct glean_name *glean_names_item(const struct glean_names *names, const char 
 	return NULL;
 }
 
+struct glean_name *glean_names_all(const struct glean_names *names, const char *name, struct glean_name **end)
+{
+	struct glean_name *item = glean_names_item(names, name);
+
+	*end = item;
+	if (!item)
+		return NULL;
+	while (*end < names->items + names->count &&
+	       compare_stems(names->strings.data + (*end)->offset, name) == 0)
+		(*end)++;
+	while (item > names->items && compare_stems(names->strings.data + item[-1].offset, name) == 0)
+		item--;
+	return item;
+}
+
 const char *glean_names_find(const struct glean_names *names, const char *name, int *tag)
 {
 	const struct glean_name *item = glean_names_item(names, name);

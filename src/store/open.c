@@ -422,6 +422,41 @@ static int open_folders(struct glean_store *store, struct glean_error *err)
 	return rc < 0 ? GLEAN_E_IO : 0;
 }
 
+/* Files of ours and no ledger: what they are compared with is gone. */
+static int look_for_strays(struct glean_store *store, struct glean_error *err)
+{
+	struct glean_names names = { 0 };
+	int rc = open_folders(store, err);
+	const int fds[] = { store->new_fd, store->cur_fd, store->tmp_fd, store->variants_fd };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds) && rc == 0; i++)
+		rc = glean_names_add(&names, fds[i], 0, store->account->store_dir, err);
+	for (size_t i = 0; i < names.count && rc == 0; i++)
+		if (glean_name_is_message(names.strings.data + names.items[i].offset))
+			rc = glean_fail(err, GLEAN_E_DATA,
+					_("%s: messages are here, and no ledger that knows them; the next sync "
+					  "makes one"),
+					store->account->store_dir);
+	glean_names_finish(&names);
+	return rc;
+}
+
+/* As repair() would find it. */
+static int look_for_move(struct glean_store *store, struct glean_error *err)
+{
+	char home[GLEAN_HOME_SIZE], recorded[GLEAN_HOME_SIZE] = "";
+	int rc;
+
+	store->moved = true;
+	if (store->new_fd < 0)
+		return 0;
+	rc = load_home(store, recorded, err);
+	if (rc == 0)
+		rc = glean_store_home(store, home, err);
+	store->moved = rc < 0 || strcmp(home, recorded) != 0;
+	return rc;
+}
+
 enum purpose {
 	TO_READ,
 	TO_AUDIT,
@@ -440,6 +475,8 @@ static int open_parts(struct glean_store *store, enum purpose purpose, struct gl
 	}
 	if (purpose != FOR_FILES && rc == 0) {
 		rc = glean_ledger_open_reader(store, err);
+		if (rc == 0 && purpose == TO_AUDIT)
+			return look_for_strays(store, err);
 		if (rc <= 0)
 			return rc;
 		rc = 0;
@@ -450,6 +487,8 @@ static int open_parts(struct glean_store *store, enum purpose purpose, struct gl
 		rc = look_for_maildir(store, err);
 	if (rc == 0)
 		rc = open_folders(store, err);
+	if (rc == 0 && purpose == TO_AUDIT)
+		rc = look_for_move(store, err);
 	if (rc == 0 && purpose == TO_AUDIT)
 		rc = glean_ledger_integrity(store, err);
 	return rc < 0 ? rc : 1;

@@ -305,12 +305,23 @@ int glean_store_side(struct glean_store *store, enum glean_side side, struct gle
 int glean_store_gone(struct glean_store *store, enum glean_side side, const char *uidl, int64_t *message,
 		     int64_t *size_bytes, struct glean_error *err);
 
-/*
- * The first message behind AFTER that IDENTITY is by contract section 3 (one
- * with a Message-ID is at most one); *MESSAGE 0: none.
- */
-int glean_store_match(struct glean_store *store, const struct glean_identity *identity, int64_t after,
+/* The message that IDENTITY is by contract section 3; without a Message-ID: OWN, or none. *MESSAGE 0: none. */
+int glean_store_match(struct glean_store *store, const struct glean_identity *identity, int64_t own,
 		      int64_t *message, struct glean_error *err);
+
+/* One way in which a message without a Message-ID may be recognised. */
+struct glean_keyless {
+	bool unpaired; /* by its content: it never arrived at that side */
+	const uint8_t *digest; /* of that; else the loose one of an arrival there */
+	int64_t message;
+};
+
+/* Return 0 to go on; anything else ends the walk and is returned by it. The store must not be asked meanwhile. */
+typedef int glean_keyless_fn(const struct glean_keyless *keyless, void *user);
+
+/* All those that a message of SIDE without a Message-ID may be. */
+int glean_store_keyless(struct glean_store *store, enum glean_side side, glean_keyless_fn *each, void *user,
+			struct glean_error *err);
 
 /* What a person knows MESSAGE by, and its stored size. Left as it is when there is no such message. */
 int glean_store_face(struct glean_store *store, int64_t message, struct glean_face *face, int64_t *size_bytes,
@@ -330,6 +341,7 @@ struct glean_kept {
 	int64_t variant_of;
 	enum glean_file file;
 	bool published;	       /* it was put in its place: a file that is absent was removed */
+	bool moved;	       /* or left behind: the store is elsewhere than it was; published is false then */
 	bool same_loose;       /* ALTERED: only in Status-like lines */
 	bool elsewhere;	       /* ALTERED: what the file holds is on record as another message */
 	int sys_errno;	       /* UNREADABLE; 0: it is no file */
@@ -355,15 +367,26 @@ int glean_store_kept(struct glean_store *store, bool digest, glean_kept_fn *each
 /* The files of an account alone, without its ledger: what a seal is compared with. */
 struct glean_finder;
 
-/* *FINDER is NULL and 0 returned when the account has no folder here. Failures: GLEAN_E_IO. */
+/* *FINDER is NULL and 0 returned when the account has no folder here. CONTEXT must outlive it. Failures: GLEAN_E_IO. */
 int glean_finder_open(struct glean_finder **finder, const struct glean_account *account,
-		      struct glean_error *err);
+		      const struct glean_context *context, struct glean_error *err);
+
+/* What is there of a file that was sealed. */
+enum glean_found {
+	GLEAN_FOUND_SAME,
+	GLEAN_FOUND_BESIDE, /* it, and another one under its name that differs */
+	GLEAN_FOUND_OTHER,
+	GLEAN_FOUND_UNREADABLE,
+	GLEAN_FOUND_NOTHING,
+};
+
 /*
- * The SHA-256 of the file that had NAME (maybe with a folder before it), wherever mail programs
- * moved it within Maildir, and its size. 1, or 0: it is not here, or cannot be read.
+ * Compare the file that had NAME (maybe with a folder before it), wherever
+ * mail programs moved it within Maildir, and all that have its name with other flags, with SHA256 in hexadecimal
+ * digits. *SYS_ERRNO says why one is unreadable, 0: it is no file. Failures: GLEAN_E_IO, GLEAN_E_TEMP (cancelled).
  */
-int glean_finder_digest(struct glean_finder *finder, const char *name, uint8_t sha256[GLEAN_SHA256_SIZE],
-			int64_t *size_bytes, struct glean_error *err);
+int glean_finder_compare(struct glean_finder *finder, const char *name, const char *sha256,
+			 enum glean_found *found, int *sys_errno, struct glean_error *err);
 /* NULL is allowed. */
 void glean_finder_close(struct glean_finder *finder);
 

@@ -11,17 +11,20 @@
 #include "audit/seal.h"
 
 struct told {
+	bool within; /* a line that came in part */
 	size_t octets;
 	int64_t wrong, last_wrong;
 };
 
-static int on_line(const char *line, size_t size, void *user, struct glean_error *err)
+static int on_line(const char *line, size_t size, bool begins, void *user, struct glean_error *err)
 {
 	struct told *told = user;
 
 	(void)err;
 	CHECK(size > 0 && size <= 2 * GLEAN_SEAL_LINE_MAX);
 	CHECK(!memchr(line, '\n', size - 1));
+	CHECK(begins != told->within);
+	told->within = line[size - 1] != '\n';
 	told->octets += size;
 	return 0;
 }
@@ -69,8 +72,7 @@ static void check_right(const uint8_t *data, size_t size, const struct glean_sea
 	memcpy(copy, data, size);
 	copy[at] ^= 1;
 	walk(copy, size, &check, &told);
-	/* But for the way in which the last line is written, which says nothing. */
-	CHECK(check.altered > 0 || memcmp(check.last.hash, right->last.hash, GLEAN_SEAL_HASH) == 0);
+	CHECK(check.altered > 0);
 	free(copy);
 }
 

@@ -15,7 +15,7 @@ import pytest
 
 from lib import maildir, paths
 from lib.messages import both_copies, message
-from lib.scripted import CLOSE, Held, once
+from lib.scripted import CLOSE, PROCEED, Held, once
 
 ACCOUNT = "taro@example.jp"
 # What may be said to a server: nothing that changes what is there.
@@ -72,6 +72,20 @@ class World:
         (found,) = [held for held in server.messages if held.uidl == uidl]
         return found
 
+    @property
+    def elsewhere(self):
+        return self.folder.with_name("copy")
+
+    def copy_store(self):
+        """As rsync(1) does: the store is at its place again, in other inodes."""
+        shutil.copytree(self.folder, self.elsewhere)
+        shutil.rmtree(self.folder)
+        self.elsewhere.rename(self.folder)
+
+    def remove_ledger(self):
+        for path in self.folder.glob("ledger.sqlite*"):
+            path.unlink()
+
     def remove_at(self, server, uidl):
         server.messages = [held for held in server.messages if held.uidl != uidl]
 
@@ -85,8 +99,11 @@ class World:
         before = len(self.old.commands()), len(self.new.commands())
         run = self.mailglean.run("audit", "--json", *options)
         for server, n in zip((self.old, self.new), before):
-            said = {line.split(" ")[0].upper() for line in server.commands()[n:]}
-            assert said <= HARMLESS, said
+            heard = [(heard.session, heard.line.split(" ")[0].upper()) for heard in server.heard[n:]]
+            assert {verb for _, verb in heard} <= HARMLESS, heard
+            # After QUIT some servers remove what was fetched.
+            looked = {session for session, verb in heard if verb in ("RETR", "TOP")}
+            assert not looked & {session for session, verb in heard if verb == "QUIT"}, heard
         return run
 
 
@@ -276,6 +293,16 @@ def message_forgotten_and_file_removed(world):
     world.sql("DELETE FROM message WHERE key = '<a@sender.example>'")
 
 
+def message_of_both_forgotten(world):
+    """Two arrivals brought it, each with other octets."""
+    world.sql("DELETE FROM message WHERE key = '<d@sender.example>'")
+
+
+def message_of_both_forgotten_and_file_removed(world):
+    world.file("d").unlink()
+    message_of_both_forgotten(world)
+
+
 def digest_rewritten(world):
     world.sql("UPDATE message SET raw = zeroblob(32) WHERE key = '<a@sender.example>'")
 
@@ -304,6 +331,7 @@ LEDGER = [
     Case(arrival_forgotten, [("missing", "old o-a")]),
     Case(message_forgotten, [("altered", "old o-a")]),
     Case(message_forgotten_and_file_removed, [("missing", "old o-a")]),
+    Case(message_of_both_forgotten_and_file_removed, [("missing", "old o-d")]),
     Case(digest_rewritten, [("altered", "old o-a")]),
     Case(digests_swapped, [("altered", "old o-a"), ("altered", "new n-e")]),
     Case(file_given_another_name_on_record, [("removed", "old o-a"), ("altered", "Maildir/new")]),
@@ -354,6 +382,14 @@ def left_before_it_was_fetched(world):
 
 def left_before_it_was_fetched_and_a_run_noticed(world):
     left_before_it_was_fetched(world)
+    world.sync(0)
+
+
+def left_and_another_came_under_its_unique_id(world):
+    """An id that is given again, for a message of another size."""
+    left_before_it_was_fetched_and_a_run_noticed(world)
+    world.add_at(world.old, "o-late", message("another", body="of another size\n"))
+    del world.old.on["RETR 6"]
     world.sync(0)
 
 
@@ -459,6 +495,18 @@ def deleted_and_another_in_its_place(world):
     world.add_at(world.old, "o-a", message("z"))
 
 
+def drained_and_an_equal_one_without_id_came(world):
+    """The same report as before, delivered anew."""
+    drained(world)
+    world.add_at(world.old, "o-again", message("f", mid=None, trace=["mx.old.example"]))
+
+
+def drained_and_the_copy_without_id_of_the_other_server_came(world):
+    """The one that so far only the new server had."""
+    drained(world)
+    world.add_at(world.old, "o-copy", message("g", mid=None, trace=["mx.old.example"]))
+
+
 def deletions_ignored(world):
     world.old.on["QUIT"] = [b"+OK bye\r\n", CLOSE]
     drained_unconfirmed(world)
@@ -482,13 +530,28 @@ def variant_beside_was_removed(world):
     path.unlink()
 
 
+def copied(world):
+    world.copy_store()
+
+
+def copied_without_a_file(world):
+    """A copy that broke off: nobody knows yet that the file was left behind."""
+    world.file("a").unlink()
+    world.copy_store()
+
+
 def lost_when_it_was_copied(world):
     """A copy of the store lacks a file: the next run knows that it is not there."""
-    world.file("a").unlink()
-    shutil.copytree(world.folder, world.folder.with_name("copy"))
-    shutil.rmtree(world.folder)
-    world.folder.with_name("copy").rename(world.folder)
+    copied_without_a_file(world)
     world.sync(0)
+
+
+def lost_and_put_back_and_another_in_its_place(world):
+    """The file is here again, from a backup; the server has another message under its unique-id."""
+    path, data = world.file("a"), world.file("a").read_bytes()
+    lost_when_it_was_copied(world)
+    path.write_bytes(data)
+    unique_id_given_to_another(world)
 
 
 OLD = ("o-a", "o-b", "o-c", "o-d", "o-none")
@@ -504,6 +567,7 @@ SERVERS = [
     Case(left_before_it_was_fetched, [("vanished", "old o-late")]),
     Case(left_before_it_was_fetched_and_a_run_noticed, [("vanished", "old o-late")]),
     Case(left_before_it_was_fetched_and_a_run_noticed, [("vanished", "old o-late")], 65, ("--offline",)),
+    Case(left_and_another_came_under_its_unique_id, [("vanished", "old o-late")]),
     Case(left_and_came_back, [], 0),
     Case(refused, [("set-aside", "old o-late")]),
     Case(refused, [("set-aside", "old o-late")], 65, ("--deep",)),
@@ -530,17 +594,26 @@ SERVERS = [
     Case(drained, [], 0),
     Case(drained_unconfirmed, [], 0),
     Case(drained_unconfirmed, [], 0, ("--offline",)),
-    Case(deleted_and_back, [("returned", "old o-a")], 0),
+    Case(deleted_and_back, [("unconfirmed", "old o-a")]),
     Case(deleted_and_back, [("returned", "old o-a")], 0, ("--deep",)),
     Case(deleted_and_back_and_stored_again, [("returned", "old o-a")], 0),
     Case(deleted_and_back_and_stored_again, [("returned", "old o-a")], 0, ("--offline",)),
+    Case(deleted_and_another_in_its_place, [("unconfirmed", "old o-a")]),
     Case(deleted_and_another_in_its_place, [("missing", "old o-a")], 65, ("--deep",)),
-    Case(deletions_ignored, [("unconfirmed", f"old {uidl}") for uidl in OLD], 0),
+    Case(drained_and_an_equal_one_without_id_came, [("missing", "old o-again")]),
+    Case(drained_and_an_equal_one_without_id_came, [("missing", "old o-again")], 65, ("--deep",)),
+    Case(drained_and_the_copy_without_id_of_the_other_server_came, [], 0, ("--deep",)),
+    Case(deletions_ignored, [("unconfirmed", f"old {uidl}") for uidl in OLD]),
     Case(deletions_ignored, [("unconfirmed", f"old {uidl}") for uidl in OLD], 0, ("--deep",)),
     Case(variant_came, [("variant", "new n-a")], 0),
     Case(variant_came_and_was_altered, [("variant", "new n-a"), ("altered", "new n-a")]),
     Case(variant_beside_was_removed, [("variant", "new n-a"), ("removed", "new n-a")], 0),
+    Case(copied, [], 0),
+    Case(copied_without_a_file, [("missing", "old o-a")]),
+    Case(copied_without_a_file, [("missing", "old o-a")], 65, ("--deep",)),
+    Case(copied_without_a_file, [("missing", "old o-a")], 65, ("--offline",)),
     Case(lost_when_it_was_copied, [("missing", "old o-a")]),
+    Case(lost_and_put_back_and_another_in_its_place, [("missing", "old o-a")], 65, ("--deep",)),
 ]
 
 
@@ -572,6 +645,14 @@ def test_a_move_that_went_well_passes(world):
     text = world.mailglean.run("audit", "--offline", check=0)
     assert "not asked, last listed" in text.out and "by the records here" in text.out and "offline" in text.err
     assert world.mailglean.run("audit", "-q", check=0).out == ""
+
+
+def test_one_whose_record_is_gone_is_told_once_though_both_servers_had_it(world):
+    """By the arrival whose octets were kept, whichever came first."""
+    message_of_both_forgotten(world)
+    run = world.audit().expect(65)
+    (finding,) = run.of("finding")
+    assert finding["kind"] == "altered" and finding["uidl"] in ("o-d", "n-d")
 
 
 # ---- each finding says what it is about ----
@@ -665,6 +746,78 @@ def test_what_a_killed_run_left_unverified_is_not_believed(scripted, mailglean, 
     mailglean.run("audit", "--deep", check=0)
 
 
+def removes_what_was_fetched(session, _line):
+    """At QUIT, as a server of EXPIRE 0 does."""
+    lines = [heard.line for heard in session.server.heard if heard.session == session.number]
+    session.deleted.update(int(line.split(" ")[1]) for line in lines if line.startswith("RETR "))
+    return PROCEED
+
+
+def test_what_was_only_looked_at_is_still_there_for_the_next_run(world):
+    came_after_the_last_run(world)
+    world.old.on["QUIT"] = world.new.on["QUIT"] = removes_what_was_fetched
+    world.audit("--deep").expect(65)
+    world.audit("--deep").expect(65)
+    assert len(world.old.messages) == 6 and len(world.new.messages) == 3
+    world.sync(0)
+    assert message("late") in world.mailglean.stored()
+
+
+def test_a_shard_is_audited_and_nothing_else(scripted, mailglean, plain):
+    servers = {f"user{n}@example.jp": scripted([message(f"m{n}")]) for n in range(5)}
+    mailglean.configure({name: {"old": plain(server)} for name, server in servers.items()})
+    mailglean.sync(check=0)
+    seen = []
+    for shard in (1, 2, 3):
+        before = {name: len(server.sessions) for name, server in servers.items()}
+        run = mailglean.run("audit", "--json", "--shard", f"{shard}/3", check=0)
+        asked = {name for name, server in servers.items() if len(server.sessions) > before[name]}
+        assert {item["account"] for item in run.of("audit")} == asked
+        seen += sorted(asked)
+    assert sorted(seen) == sorted(servers)
+
+
+def test_both_sides_that_are_one_server_are_told_as_that(world, tmp_path):
+    world.new = world.old
+    world.configure()
+    run = world.audit("--seal", tmp_path / "proof")
+    assert "same server" in run.one("audit")["same"] and "same server" in run.err
+    sealed = [json.loads(line) for line in (tmp_path / "proof").read_text().splitlines()]
+    assert "same server" in sealed[-2]["same"] and sealed[-2]["type"] == "account"
+
+
+# ---- messages without unique-id or Message-ID ----
+
+@pytest.fixture
+def nameless(scripted, mailglean, plain):
+    """Of three messages without a unique-id one was cut, and one never fetched; then the mailbox was emptied."""
+    old = scripted([message("a"), Held("-", message("b", body="short\n"), size=1000000), message("c", body="c" * 3000)],
+                   on={"UIDL": b"-ERR unknown command\r\n", "TOP": b"-ERR unknown command\r\n"},
+                   capabilities=["USER"])
+    mailglean.configure({ACCOUNT: {"old": plain(old)}})
+    old.on["RETR 3"] = b"-ERR it is locked\r\n"
+    mailglean.sync()
+    old.messages = []
+    return mailglean
+
+
+@pytest.mark.parametrize("options", [[], ["--deep"]])
+def test_what_had_no_unique_id_and_left_before_it_was_stored_is_told(nameless, options):
+    run = nameless.run("audit", "--json", *options, check=65)
+    assert [item["kind"] for item in run.of("finding")] == ["vanished", "vanished"], str(run)
+
+
+def test_many_equal_messages_without_id_are_told_apart_in_time(scripted, mailglean, plain):
+    data = message("f", mid=None)
+    server = scripted([Held(f"o-{n}", data) for n in range(2500)])
+    mailglean.configure({ACCOUNT: {"old": plain(server)}})
+    mailglean.sync(check=0)
+    mailglean.run("audit", "--deep", check=0)
+    server.messages = [Held(f"r-{n}", data) for n in range(2501)]
+    run = mailglean.run("audit", "--json", "--deep", check=65)
+    assert [item["kind"] for item in run.of("finding")] == ["missing"]
+
+
 # ---- servers that cannot be asked ----
 
 def hide_from_list(session, _line):
@@ -697,11 +850,15 @@ def test_a_server_that_cannot_be_reached_does_not_keep_the_rest_from_being_looke
     world.audit().expect(69)
 
 
-def test_a_connection_that_is_lost_while_comparing_tells_nothing_of_what_was_not_compared(world):
+def test_a_connection_that_is_lost_while_comparing_tells_nothing_of_what_was_not_compared(world, tmp_path):
     world.old.on["RETR 3"] = CLOSE
-    run = world.audit("--deep").expect(75)
+    run = world.audit("--deep", "--seal", tmp_path / "proof").expect(75)
     assert run.of("finding") == [] and run.one("audit-side", server="old")["status"] == 75
     assert run.one("audit-side", server="new")["compared"] == 3
+    sealed = [json.loads(line) for line in (tmp_path / "proof").read_text().splitlines()]
+    old, new = [item for item in sealed if item["type"] == "server"]
+    assert not old["asked"] and old["messages"] is old["bytes"] is old["compared"] is None
+    assert new["asked"] and (new["messages"], new["compared"]) == (3, 3)
 
 
 def test_a_reply_too_many_is_not_taken_for_other_messages(world):
@@ -738,6 +895,32 @@ def test_a_maildir_that_is_gone_is_not_taken_for_one_that_was_emptied(world):
     shutil.rmtree(world.mailglean.maildir())
     run = world.audit().expect(65)
     assert run.of("finding") == [] and "Maildir" in run.one("audit")["error"]
+
+
+@pytest.mark.parametrize("how", ["removed", "empty"])
+def test_messages_without_a_ledger_are_no_store_that_is_new(world, how):
+    world.old.messages, world.new.messages = [], []
+    world.sync(0)
+    world.remove_ledger()
+    if how == "empty":
+        (world.folder / "ledger.sqlite").touch()
+    run = world.audit().expect(65)
+    assert "no ledger" in run.one("audit")["error"]
+    world.sync(0)
+    world.audit().expect(0)
+
+
+def test_a_store_that_is_not_there_does_not_pass(world):
+    """Not mounted, or misspelt; the mailboxes are empty by now."""
+    world.old.messages, world.new.messages = [], []
+    world.sync(0)
+    world.folder.rename(world.elsewhere)
+    run = world.audit().expect(75)
+    assert str(world.folder) in run.one("audit")["error"] and not world.folder.exists()
+    text = world.mailglean.run("audit", check=75).out
+    assert "nothing is stored yet" in text and "nothing is missing" not in text
+    world.elsewhere.rename(world.folder)
+    world.audit().expect(0)
 
 
 def test_a_run_or_another_audit_under_way_is_not_disturbed(world):

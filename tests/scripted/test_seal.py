@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Seals: what an audit saw, written down so that it can be handed over and checked later, elsewhere."""
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 
@@ -169,6 +171,103 @@ def test_without_a_store_the_chain_alone_is_checked(moved, mailglean, proof, bin
     assert run.one("verified")["altered"] == 1 and "seal 1 was altered" in run.err
 
 
+def test_what_a_killed_run_left_in_tmp_is_no_difference(moved, mailglean, proof):
+    path = maildir.files(mailglean.maildir())[0]
+    with contextlib.closing(sqlite3.connect(mailglean.store / ACCOUNT / "ledger.sqlite")) as db:
+        db.execute("UPDATE message SET published = 0 WHERE name = ?", [path.name])
+        db.commit()
+    path.rename(mailglean.maildir() / "tmp" / path.name.partition(",")[0])
+    seal(mailglean, proof)
+    assert verify(mailglean, proof).one("verified")["messages"] == 3
+    mailglean.sync(check=0)
+    verify(mailglean, proof)
+
+
+def test_a_copy_beside_it_does_not_hide_a_file_that_was_altered(moved, mailglean, proof):
+    seal(mailglean, proof)
+    path = maildir.files(mailglean.maildir())[0]
+    for n in range(9):
+        shutil.copy(path, mailglean.maildir() / "cur" / f"{path.name}:2,{'S' * n}")
+    verify(mailglean, proof)
+    path.write_bytes(b"spoilt\n")
+    (finding,) = verify(mailglean, proof, check=65).of("finding")
+    assert finding["kind"] == "altered" and "beside" in finding["reason"]
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_be_gone(moved, mailglean, proof):
+    seal(mailglean, proof)
+    path = maildir.files(mailglean.maildir())[0]
+    path.unlink()
+    path.mkdir()
+    (finding,) = verify(mailglean, proof, check=65).of("finding")
+    assert finding["kind"] == "altered" and "cannot be read" in finding["reason"]
+
+
+# ---- several accounts ----
+
+@pytest.fixture
+def three(scripted, mailglean, plain):
+    names = [f"{name}@example.jp" for name in ("hanako", "jiro", "taro")]
+    servers = {name: scripted([message(name[0])]) for name in names}
+    mailglean.configure({name: {"old": plain(server)} for name, server in servers.items()})
+    mailglean.sync(check=0)
+    return names
+
+
+def replace_by_a_link(folder):
+    folder.rename(folder.with_name("away"))
+    folder.symlink_to("away")
+
+
+def test_all_files_of_an_account_without_a_folder_are_removed(three, mailglean, proof):
+    seal(mailglean, proof)
+    shutil.rmtree(mailglean.store / three[1])
+    for words in ([], [three[1]]):
+        run = verify(mailglean, proof, *words, check=65)
+        (finding,) = run.of("finding")
+        assert (finding["account"], finding["kind"]) == (three[1], "removed")
+        assert run.one("verified")["accounts"] == (1 if words else 3)
+    verify(mailglean, proof, three[0])
+
+
+def test_an_account_that_cannot_be_read_does_not_keep_the_others_from_being_compared(three, mailglean, proof):
+    seal(mailglean, proof)
+    replace_by_a_link(mailglean.maildir(three[0]))
+    maildir.files(mailglean.maildir(three[2]))[0].unlink()
+    run = verify(mailglean, proof, check=74)
+    assert [item["account"] for item in run.of("finding", kind="removed")] == [three[2]]
+    (told,) = run.of("warning")
+    assert told["account"] == three[0] and "symbolic link" in told["text"]
+    check = run.one("verified")
+    assert (check["accounts"], check["unread"], check["messages"], check["differences"]) == (2, 1, 2, 1)
+
+
+def test_an_account_that_could_not_be_read_is_in_the_seal_with_that(three, mailglean, proof):
+    replace_by_a_link(mailglean.maildir(three[0]))
+    seal(mailglean, proof, "--offline", check=74)
+    told = {record["account"]: record for record in of(lines(proof), "account")}
+    assert sorted(told) == three and told[three[0]]["status"] == 74 and "link" in told[three[0]]["error"]
+    assert told[three[1]]["status"] == 0
+
+
+def test_an_account_that_the_last_seal_does_not_have_is_not_said_to_be_as_it_was(three, mailglean, proof):
+    seal(mailglean, proof)
+    seal(mailglean, proof, three[2])
+    run = verify(mailglean, proof, three[1], check=65)
+    assert three[1] in run.err and run.one("verified")["accounts"] == 0
+    verify(mailglean, proof, three[2])
+    mailglean.configure({name: {"old": {"address": "192.0.2.1", "user": "x"}} for name in three[:2]})
+    text = mailglean.run("audit", "--verify", proof, check=0).out
+    assert "none of their accounts is here" in text
+
+
+def test_accounts_that_were_not_compared_are_counted(three, mailglean, proof):
+    seal(mailglean, proof)
+    mailglean.configure({three[0]: {"old": {"address": "192.0.2.1", "user": "x"}}})
+    text = mailglean.run("audit", "--verify", proof, check=0).out
+    assert "1 account compared" in text and "does not have: 2" in text
+
+
 # ---- what may be done to a file of seals ----
 
 def drop_line(at):
@@ -227,6 +326,8 @@ CHANGES = {
     "the end left out": (drop_line(lambda kept: begin_of(1)(kept) - 1), [1, 2]),
     "the first line left out": (drop_line(begin_of(1)), [1, 2]),
     "the last hash": (last_bit_flipped, [3]),
+    "a word in the last line": (lambda octets: octets[:-2] + b',"note":"audited without objection"}\n', [3]),
+    "a space in a last line": (lambda octets: octets.replace(b'{"type":"end","lines"', b'{"type":"end", "lines"', 1), [1]),
     "the file cut short": (lambda octets: octets[:-40], [3]),
     "the first seal left out": (without_seal(0), [1]),
     "the middle seal left out": (without_seal(1), [2]),

@@ -217,6 +217,170 @@ static void one_that_vanished_and_was_stored_when_it_came_back_is_not_told(void 
 	assert_string_equal(arrivals(f), "a stored b gone ");
 }
 
+static void one_that_vanished_is_told_though_another_size_was_stored_under_its_unique_id(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	LIST(f, OLD, T0, "a", "b");
+	sql(f, "UPDATE arrival SET size = 900 WHERE uidl = 'a'");
+	LIST_NOTHING(f, OLD, T0 + DAY);
+	LIST(f, OLD, T0 + 2 * DAY, "a");
+	fetch(f, OLD, f->seen[0].arrival, MESSAGE("a"));
+	close_store(f);
+	assert_string_equal(arrivals(f), "a stored a gone b gone ");
+}
+
+/* ---- messages without an ID ---- */
+
+static int hear_keyless(const struct glean_keyless *keyless, void *user)
+{
+	char *told = user;
+
+	sprintf(told + strlen(told), "%s%d ", keyless->unpaired ? "unpaired " : "", (int)keyless->message);
+	return 0;
+}
+
+static const char *keyless(struct fixture *f, enum glean_side side)
+{
+	static char told[256];
+	struct glean_store *store = open_audit(f);
+
+	told[0] = '\0';
+	assert_ok(f, glean_store_keyless(store, side, hear_keyless, told, &f->err));
+	glean_store_close(store);
+	return told;
+}
+
+static void a_message_without_id_may_be_what_its_server_had_or_what_the_other_alone_had(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	LIST(f, OLD, T0, "a", "b");
+	fetch(f, OLD, f->seen[0].arrival, "From: a@a.example\n\nx\n");
+	fetch(f, OLD, f->seen[1].arrival, MESSAGE("b"));
+	LIST(f, NEW, T0, "c");
+	fetch(f, NEW, f->seen[0].arrival, "From: a@a.example\n\ny\n");
+	close_store(f);
+	assert_string_equal(keyless(f, OLD), "1 unpaired 3 ");
+	assert_string_equal(keyless(f, NEW), "3 unpaired 1 ");
+}
+
+/* ---- a store that is elsewhere than it was ---- */
+
+static void a_file_that_is_not_in_a_copy_of_the_store_is_not_said_to_be_removed(void **state)
+{
+	struct fixture *f = *state;
+	char name[256], path[512];
+
+	three_messages(f);
+	files(f, "Maildir/new", name);
+	snprintf(path, sizeof path, "%s/%s", in_store(f, "Maildir/new"), name);
+	assert_int_equal(remove(path), 0);
+	assert_non_null(strchr(look(f, false, NULL)->letters, 'r'));
+	sql(f, "UPDATE meta SET value = 'elsewhere' WHERE key = 'home'");
+	assert_null(strchr(look(f, false, NULL)->letters, 'r'));
+	assert_non_null(strchr(look(f, false, NULL)->letters, 'm'));
+}
+
+static void files_without_a_ledger_are_no_new_store(void **state)
+{
+	static const char *const names[] = { "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm" };
+	struct fixture *f = *state;
+	struct glean_store *store;
+
+	three_messages(f);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		remove(in_store(f, names[i]));
+	assert_int_equal(glean_store_open_audit(&store, &f->account, &f->context, &f->err), GLEAN_E_DATA);
+	assert_null(store);
+	assert_int_equal(access(in_store(f, "ledger.sqlite"), F_OK), -1);
+}
+
+/* ---- a run that is cancelled ---- */
+
+static bool after_some_looks(void *user)
+{
+	int *looks = user;
+
+	return --*looks < 0;
+}
+
+static void a_large_file_is_left_when_the_run_is_cancelled(void **state)
+{
+	struct fixture *f = *state;
+	int looks = 1000;
+	const struct glean_context context = { .cancelled = after_some_looks, .user = &looks };
+	struct heard heard = { .f = f };
+	struct glean_store *store;
+	char name[256], path[512];
+
+	three_messages(f);
+	files(f, "Maildir/new", name);
+	snprintf(path, sizeof path, "%s/%s", in_store(f, "Maildir/new"), name);
+	/* It takes no room, and would take days to be read. */
+	assert_int_equal(truncate(path, INT64_C(1) << 40), 0);
+	assert_ok(f, glean_store_open_audit(&store, &f->account, &context, &f->err));
+	looks = 8;
+	assert_int_equal(glean_store_kept(store, false, hear, &heard, &f->err), GLEAN_E_TEMP);
+	glean_store_close(store);
+}
+
+/* ---- files by the names that they had ---- */
+
+static const char *path_of_one(struct fixture *f, char name[256])
+{
+	static char path[512];
+
+	files(f, "Maildir/new", name);
+	snprintf(path, sizeof path, "%s/%s", in_store(f, "Maildir/new"), name);
+	return path;
+}
+
+static enum glean_found find(struct fixture *f, const char *name, const char *sha256)
+{
+	struct glean_finder *finder;
+	enum glean_found found = GLEAN_FOUND_NOTHING;
+	int sys_errno;
+
+	assert_ok(f, glean_finder_open(&finder, &f->account, &f->context, &f->err));
+	assert_non_null(finder);
+	assert_ok(f, glean_finder_compare(finder, name, sha256, &found, &sys_errno, &f->err));
+	glean_finder_close(finder);
+	return found;
+}
+
+static void all_files_of_a_name_are_compared_wherever_they_are(void **state)
+{
+	/* printf x | sha256sum */
+	static const char x[] = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+	struct fixture *f = *state;
+	char name[256], beside[600];
+	const char *path;
+
+	three_messages(f);
+	path = path_of_one(f, name);
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_OTHER);
+	write_file(path, "x");
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_SAME);
+	snprintf(beside, sizeof beside, "%s/%s:2,S", in_store(f, "Maildir/cur"), name);
+	write_file(beside, "x");
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_SAME);
+	write_file(beside, "y");
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_BESIDE);
+	assert_int_equal(remove(path), 0);
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_OTHER);
+	assert_int_equal(remove(beside), 0);
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_NOTHING);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_UNREADABLE);
+	assert_int_equal(remove(path), 0);
+	snprintf(beside, sizeof beside, "%s/%.*s", in_store(f, "Maildir/tmp"), (int)strcspn(name, ","), name);
+	write_file(beside, "x");
+	assert_int_equal(find(f, name, x), GLEAN_FOUND_SAME);
+}
+
 /* ---- the lock ---- */
 
 static off_t lock_size(const struct fixture *f)
@@ -279,6 +443,20 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_arrival_is_told_with_what_became_of_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			one_that_vanished_and_was_stored_when_it_came_back_is_not_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_vanished_is_told_though_another_size_was_stored_under_its_unique_id, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_message_without_id_may_be_what_its_server_had_or_what_the_other_alone_had, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_is_not_in_a_copy_of_the_store_is_not_said_to_be_removed, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(files_without_a_ledger_are_no_new_store, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_large_file_is_left_when_the_run_is_cancelled, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(all_files_of_a_name_are_compared_wherever_they_are, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_store_is_for_one_at_a_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_lock_says_of_the_run_before_stays, set_up,
 						tear_down),
