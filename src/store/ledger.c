@@ -492,14 +492,15 @@ static bool has_log(struct glean_store *store)
 
 int glean_ledger_open(struct glean_store *store, struct glean_error *err)
 {
-	bool log = false;
+	bool log = false, made;
 	int rc = set_path(store, err);
 
 	if (rc == 0)
 		rc = look_all(store, err);
 	if (rc > 0)
 		log = has_log(store);
-	if (rc == 0) {
+	made = rc == 0;
+	if (made) {
 		/* What stands beside a ledger that is gone belongs to no other. */
 		rc = glean_ledger_set_aside(store, err);
 		if (rc == 0)
@@ -511,7 +512,10 @@ int glean_ledger_open(struct glean_store *store, struct glean_error *err)
 		rc = renew_log(store, err);
 	if (rc == 0)
 		rc = migrate(store, err);
-	return rc < 0 ? rc : glean_ledger_check_schema(store, migrations, ARRAY_LEN(migrations), err);
+	/* What was made here and now need not be compared with what would be made. */
+	if (rc < 0 || made)
+		return rc;
+	return glean_ledger_check_schema(store, migrations, ARRAY_LEN(migrations), err);
 }
 
 /* A WAL ledger in a folder that cannot be written, with no run under way: nothing will change it. */
