@@ -14,7 +14,7 @@ extern "C" {
 
 enum glean_drain_state {
 	GLEAN_DRAIN_UNKNOWN,   /* no clean check yet, or the last one is older than max_gap_s */
-	GLEAN_DRAIN_RECEIVING, /* mail arrived lately, or some is still to be stored or deleted */
+	GLEAN_DRAIN_RECEIVING, /* mail arrived lately or since the last clean check, or some is still there */
 	GLEAN_DRAIN_QUIET,     /* empty, but the window is not over */
 	GLEAN_DRAIN_DRAINED,   /* empty for the whole window, seen often enough */
 };
@@ -30,6 +30,7 @@ struct glean_side_status {
 	int64_t listed;	      /* messages on the server at the last listing */
 	int64_t not_stored;   /* of these, still to be fetched */
 	int64_t set_aside;    /* of these, tried in vain; they are tried again later */
+	int64_t fileless;     /* stored by the records, but the files are not here and nothing fetches them */
 	int64_t to_delete;    /* stored, and deletion is due or waited for */
 	int64_t unconfirmed;  /* deletion sent, not yet seen to be gone */
 	int64_t arrivals;     /* messages ever listed there */
@@ -55,6 +56,12 @@ struct glean_account_status {
 	int64_t variants;   /* messages kept although their Message-ID was here already */
 	struct glean_side_status side[2];
 };
+
+/*
+ * May it be said that the old mailbox stayed empty? Not by the state alone:
+ * while both servers may be one, or by a clock behind the records, nobody can tell.
+ */
+GLEAN_API bool glean_standing_drained(const struct glean_standing *standing);
 
 /*
  * Read where ACCOUNT stands at Unix time NOW_S from its store, without network

@@ -253,8 +253,8 @@ static int explain_end(const char *what, int wait_status, struct glean_error *er
 	return 0;
 }
 
-static int end_child(struct child *child, const char *what, int64_t deadline_ms, int rc,
-		     struct glean_error *err)
+static int end_child(struct child *child, const char *what, int64_t deadline_ms,
+		     const struct glean_context *context, int rc, struct glean_error *err)
 {
 	int wait_status = 0, ended;
 
@@ -266,6 +266,8 @@ static int end_child(struct child *child, const char *what, int64_t deadline_ms,
 
 		if (ended < 0)
 			rc = glean_fail_errno(err, _("%s: wait"), what);
+		else if (glean_cancelled(context))
+			rc = glean_fail(err, GLEAN_E_TEMP, _("%s: interrupted"), what);
 		else if (glean_monotonic_ms() > deadline_ms)
 			rc = glean_fail(err, GLEAN_E_TEMP, _("%s: took too long"), what);
 		else
@@ -287,5 +289,5 @@ int glean_run_command(const char *what, const char *command, const char *input, 
 	if (rc < 0)
 		return rc;
 	rc = talk(&child, what, input, output, max, deadline_ms, context, err);
-	return end_child(&child, what, deadline_ms, rc, err);
+	return end_child(&child, what, deadline_ms, context, rc, err);
 }

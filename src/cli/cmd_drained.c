@@ -10,12 +10,12 @@
 
 enum answer { ANSWER_YES = 0, ANSWER_NO = 1, ANSWER_UNKNOWN = 2 };
 
-/* While both servers may be one mailbox, nobody has seen the old one stay empty. */
+/* While both servers may be one mailbox, nobody has seen the old one stay empty; nor by a clock behind the records. */
 static enum answer answer_of(const struct glean_standing *standing)
 {
 	switch (standing->state) {
 	case GLEAN_DRAIN_DRAINED:
-		return standing->guard[0] ? ANSWER_UNKNOWN : ANSWER_YES;
+		return glean_standing_drained(standing) ? ANSWER_YES : ANSWER_UNKNOWN;
 	case GLEAN_DRAIN_RECEIVING:
 	case GLEAN_DRAIN_QUIET:
 		return ANSWER_NO;

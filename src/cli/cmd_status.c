@@ -56,6 +56,7 @@ static void fill_side(struct record *r, const struct glean_side_status *side)
 	record_number(r, "listed", NULL, side->listed);
 	record_number(r, "not_stored", NULL, side->not_stored);
 	record_number(r, "set_aside", NULL, side->set_aside);
+	record_number(r, "fileless", NULL, side->fileless);
 	record_number(r, "to_delete", NULL, side->to_delete);
 	record_number(r, "unconfirmed", NULL, side->unconfirmed);
 	record_number(r, "arrivals", NULL, side->arrivals);
@@ -77,12 +78,15 @@ static void describe_listed(struct text_items *items, const struct glean_side_st
 	else
 		text_item(items, comma, ngettext("%lld message", "%lld messages", (unsigned long)s->listed),
 			  (long long)s->listed);
-	if (s->listed > 0 && s->not_stored == 0)
+	if (s->listed > 0 && s->not_stored == 0 && s->fileless == 0)
 		text_item(items, comma, "%s", _("all stored here"));
 	if (to_fetch > 0)
 		text_item(items, comma, _("%lld to fetch"), (long long)to_fetch);
 	if (s->set_aside > 0)
 		text_item(items, comma, _("%lld set aside"), (long long)s->set_aside);
+	if (s->fileless > 0)
+		text_item(items, comma, _("%lld stored by the records, without a file here"),
+			  (long long)s->fileless);
 	if (s->to_delete > 0)
 		text_item(items, comma, _("%lld to delete"), (long long)s->to_delete);
 	if (s->unconfirmed > 0)

@@ -58,6 +58,10 @@ static void while_receiving(char *dst, size_t size, const struct glean_account_s
 				  "server; sync tries them again later and says why",
 				  (unsigned long)old->set_aside),
 			 (long long)old->set_aside);
+	else if (old->fileless > 0)
+		snprintf(dst, size,
+			 _("keep the old contract: the old server has messages whose files are not here; "
+			   "“mailglean sync --drain” fetches them again before it deletes them there"));
 	else if (old->to_delete > 0)
 		snprintf(dst, size,
 			 ngettext("keep running “mailglean sync”: %lld stored message is still to be deleted "

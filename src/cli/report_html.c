@@ -85,8 +85,8 @@ static void header(FILE *f, const struct glean_report *report)
 /* Drained by records that can be relied on. */
 static bool is_done(const struct glean_report_account *account)
 {
-	return report_state(account) == GLEAN_DRAIN_DRAINED && !account->status.standing.guard[0] &&
-	       !account->other;
+	return report_state(account) == GLEAN_DRAIN_DRAINED &&
+	       glean_standing_drained(&account->status.standing) && !account->other;
 }
 
 static void verdict(FILE *f, const struct glean_report *report)

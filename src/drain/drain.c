@@ -16,6 +16,11 @@ const char *glean_drain_state_name(enum glean_drain_state state)
 	return state_names[state];
 }
 
+bool glean_standing_drained(const struct glean_standing *standing)
+{
+	return standing->state == GLEAN_DRAIN_DRAINED && !standing->guard[0] && !standing->clock_behind;
+}
+
 static int64_t latest(int64_t a, int64_t b)
 {
 	return a > b ? a : b;

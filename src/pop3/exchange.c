@@ -48,7 +48,7 @@ static void blank(char *text, size_t size, const char *secret, size_t secret_siz
 	char *p = text;
 
 	while (secret_size > 0 && (p = memmem(p, size - (size_t)(p - text), secret, secret_size)))
-		memset(p, '*', secret_size);
+		p = (char *)memset(p, '*', secret_size) + secret_size;
 }
 
 /* A copy of the framer's line; some servers repeat the command that they refuse. */

@@ -8,9 +8,6 @@
 
 #define DAY_S 86400
 
-/* Both sides of a run end at their own time: that far apart nobody's clock went back. */
-#define SIDES_APART_S 120
-
 /* A check as it goes on record. */
 struct check {
 	bool clean, empty, arrived;
@@ -45,22 +42,25 @@ int glean_evidence_fold(struct glean_store *store, const struct glean_quiet_rule
 
 /* ---- recording ---- */
 
+/* Clean ones alone: a clock far ahead lets certificates have expired, and says nothing of the time. */
 static int newest_check(struct glean_store *store, int side, int64_t *last_s, struct glean_error *err)
 {
-	static const char sql[] = "SELECT last_s FROM evidence WHERE side = ?1 ORDER BY last_s DESC LIMIT 1";
+	static const char sql[] =
+		"SELECT last_s FROM evidence WHERE side = ?1 AND clean ORDER BY last_s DESC LIMIT 1";
 
 	return glean_sql_number(store, last_s, err, sql, "i", SQL_INT(side));
 }
 
-static int clock_is_behind(struct glean_store *store, enum glean_side side, int64_t now_s, bool *behind,
-			   struct glean_error *err)
+/* The other side's session may have listed later than this one and be recorded before it. */
+static int clock_is_behind(struct glean_store *store, enum glean_side side, int64_t now_s, int64_t ended_s,
+			   bool *behind, struct glean_error *err)
 {
 	int64_t own_s = 0, other_s = 0;
 	int rc = newest_check(store, side, &own_s, err);
 
 	if (rc == 0)
 		rc = newest_check(store, side == GLEAN_OLD ? GLEAN_NEW : GLEAN_OLD, &other_s, err);
-	*behind = now_s < own_s || now_s < other_s - SIDES_APART_S;
+	*behind = now_s < own_s || ended_s < other_s;
 	return rc;
 }
 
@@ -143,12 +143,16 @@ static int step(struct glean_store *store, struct glean_drain *drain, const stru
 	return 0;
 }
 
-/* Was anything first listed since the last clean check, also by a session that failed afterwards? */
+/* What was first listed since the last clean check, also by a session that failed afterwards. */
+#define ARRIVED                                                                                              \
+	"SELECT 1 FROM arrival WHERE side = ?1 AND first_listing >"                                          \
+	" (SELECT checked_listing FROM side WHERE side = ?1)"                                                \
+	" UNION ALL SELECT 1 FROM meta WHERE key = 'nameless-' || ?1"
+
 static int has_arrived(struct glean_store *store, enum glean_side side, bool *arrived,
 		       struct glean_error *err)
 {
-	static const char sql[] = "SELECT 1 FROM arrival WHERE side = ?1 AND first_listing >"
-				  " (SELECT checked_listing FROM side WHERE side = ?1) LIMIT 1";
+	static const char sql[] = ARRIVED " LIMIT 1";
 	int64_t yes;
 	int rc = glean_sql_number(store, &yes, err, sql, "i", SQL_INT(side));
 
@@ -156,12 +160,28 @@ static int has_arrived(struct glean_store *store, enum glean_side side, bool *ar
 	return rc;
 }
 
+int glean_evidence_unsettled(struct glean_store *store, bool *unsettled, struct glean_error *err)
+{
+	/* Without unique-ids there are rows only for what was fetched. */
+	static const char sql[] =
+		ARRIVED " UNION ALL SELECT 1 FROM side s WHERE s.side = ?1 AND s.listing > s.checked_listing"
+			" AND s.unknown > (SELECT count(*) FROM arrival WHERE side = ?1 AND uidl IS NULL"
+			" AND gone_s IS NULL) LIMIT 1";
+	int64_t yes;
+	int rc = glean_sql_number(store, &yes, err, sql, "i", SQL_INT(GLEAN_OLD));
+
+	*unsettled = yes != 0;
+	return rc;
+}
+
 static int note_checked(struct glean_store *store, enum glean_side side, struct glean_error *err)
 {
 	static const char sql[] = "UPDATE side SET checked_listing = listing"
 				  " WHERE side = ?1 AND checked_listing <> listing";
+	static const char nameless[] = "DELETE FROM meta WHERE key = 'nameless-' || ?1";
+	int rc = glean_sql_run(store, NULL, err, sql, "i", SQL_INT(side));
 
-	return glean_sql_run(store, NULL, err, sql, "i", SQL_INT(side));
+	return rc < 0 ? rc : glean_sql_run(store, NULL, err, nameless, "i", SQL_INT(side));
 }
 
 static int record(struct glean_store *store, enum glean_side side, const struct glean_check_result *result,
@@ -200,7 +220,7 @@ int glean_store_checked(struct glean_store *store, enum glean_side side,
 
 	*clock_behind = false;
 	if (rc == 0)
-		rc = clock_is_behind(store, side, now_s, clock_behind, err);
+		rc = clock_is_behind(store, side, now_s, result->ended_s, clock_behind, err);
 	if (*clock_behind && result->clean) {
 		effective.clean = false;
 		effective.empty = false;

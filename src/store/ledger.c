@@ -474,10 +474,11 @@ static int connect_file(struct glean_store *store, struct glean_error *err)
  */
 static int renew_log(struct glean_store *store, struct glean_error *err)
 {
-	int rc = exec(store, "PRAGMA wal_checkpoint(TRUNCATE)", err);
+	int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 
-	if (rc < 0)
-		return rc;
+	/* Somebody reads it, and keeps it from being written anew. */
+	if (code != SQLITE_OK && (code != SQLITE_BUSY || store->unclean))
+		return fail(store, err);
 	sqlite3_close(store->db);
 	store->db = NULL;
 	return connect_file(store, err);

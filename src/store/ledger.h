@@ -285,5 +285,7 @@ bool glean_read_path(char path[GLEAN_PATH_SIZE], const struct glean_names *names
 /* All evidence of the old mailbox folded into DRAIN. */
 int glean_evidence_fold(struct glean_store *store, const struct glean_quiet_rules *rules,
 			struct glean_drain *drain, struct glean_error *err);
+/* Is mail on record that the old server has listed since its last clean check? */
+int glean_evidence_unsettled(struct glean_store *store, bool *unsettled, struct glean_error *err);
 
 #endif

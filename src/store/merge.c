@@ -251,8 +251,34 @@ static int find_adopted(struct merge *m, int64_t *message)
 }
 
 /*
+ * A session that got out of step has stored what came under the unique-id of
+ * another message. Until that is fetched again what it has is doubted, and then
+ * nothing of this server has it any more: it is this one's. Where it still is
+ * the doubted one's, that is to be fetched as if nothing had come for it, lest
+ * two of the same octets end as one. One that came too short is none of these.
+ */
+static int find_misplaced(struct merge *m, int64_t *message)
+{
+#define DOUBTED " state = 2 AND gone_s IS NULL AND uidl IS NOT NULL AND octets >= size - size / 8 - 512"
+	static const char sql[] = "SELECT id FROM message WHERE key = '' AND content = ?1 AND (sides & ?3)"
+				  " AND (loose = ?2 OR sides = 3) AND NOT EXISTS (SELECT 1 FROM arrival"
+				  " WHERE message = message.id AND side = ?4 AND NOT (" DOUBTED "))"
+				  " ORDER BY loose <> ?2, id LIMIT 1";
+	static const char take[] = "UPDATE arrival SET message = NULL, state = 0, stored_s = NULL"
+				   " WHERE message = ?1 AND side = ?2 AND id <> ?3";
+#undef DOUBTED
+	int rc = glean_sql_number(m->store, message, m->err, sql, "bbii", CONTENT(m), LOOSE(m), side_bit(m),
+				  SQL_INT(m->side));
+
+	if (rc < 0 || *message == 0)
+		return rc;
+	return glean_sql_run(m->store, NULL, m->err, take, "iii", *message, SQL_INT(m->side), m->arrival.id);
+}
+
+/*
  * Without a Message-ID: one that left this server and is back under the same
- * unique-id, one of those found here, or one that so far only the other server had.
+ * unique-id, one of those found here, one that stands in another's place, or one
+ * that so far only the other server had.
  */
 static int find_without_key(struct merge *m, int64_t *message)
 {
@@ -268,6 +294,8 @@ static int find_without_key(struct merge *m, int64_t *message)
 				      m->arrival.uidl, LOOSE(m));
 	if (rc == 0 && *message == 0)
 		rc = find_adopted(m, message);
+	if (rc == 0 && *message == 0)
+		rc = find_misplaced(m, message);
 	if (rc < 0 || *message)
 		return rc;
 	return glean_sql_number(m->store, message, m->err, unpaired, "bi", CONTENT(m),

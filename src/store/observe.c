@@ -209,9 +209,12 @@ static int recall(struct glean_store *store, enum glean_side side, struct glean_
 struct glean_recalled *glean_store_recall(struct glean_store *store, enum glean_side side)
 {
 	struct glean_recalled *recalled = NULL;
+	struct glean_error err = { 0 };
 
-	if (glean_ledger_lock(store, _("the listing could not be recorded"), NULL) == 0)
-		recall(store, side, &recalled, NULL);
+	/* What is wrong with the ledger is told when the listing is to be recorded. */
+	if (glean_ledger_lock(store, _("the listing could not be recorded"), NULL) == 0 &&
+	    recall(store, side, &recalled, &err) < 0 && store->damaged)
+		store->failure = err;
 	glean_ledger_unlock(store);
 	return recalled;
 }
@@ -366,11 +369,17 @@ static int record_all(struct view *view)
 		" listing = ?2, listed_s = ?3, listed = ?4, unknown = ?5";
 	/* A run that is killed before the guard is asked leaves that to the next one. */
 	static const char due[] = "INSERT OR REPLACE INTO meta (key, value) VALUES ('guard-due', '1')";
+	/* Nothing else will tell of mail without a unique-id that only a failed session saw. */
+	static const char unseen[] =
+		"INSERT OR REPLACE INTO meta (key, value) SELECT 'nameless-' || s.side, '1' FROM side s"
+		" WHERE s.side = ?1 AND s.listing > s.checked_listing AND s.unknown > (SELECT count(*)"
+		" FROM arrival WHERE side = ?1 AND uidl IS NULL AND gone_s IS NULL)";
 	bool fresh = false;
 	int rc = glean_ledger_begin(view->store, view->err);
 
 	if (rc < 0)
 		return rc;
+	rc = glean_sql_run(view->store, NULL, view->err, unseen, "i", SQL_INT(view->side));
 	for (size_t i = 0; i < view->recalled->n_known && rc == 0; i++) {
 		if (!view->recalled->known[i].shown)
 			rc = record_gone(view, &view->recalled->known[i]);
@@ -426,6 +435,8 @@ int glean_store_observe(struct glean_store *store, enum glean_side side, struct 
 	};
 	int rc = glean_ledger_lock(store, _("the listing could not be recorded"), err);
 
+	if (rc == GLEAN_E_DATA && err && store->failure.status == GLEAN_E_DATA)
+		*err = store->failure;
 	observed->recalled = NULL;
 	observed->confirmed = observed->vanished = 0;
 	observed->renumbered = false;

@@ -186,7 +186,8 @@ static int read_listed(struct glean_store *store, int side, struct glean_side_st
 		"SELECT total(uidl IS NOT NULL AND state NOT IN (1, 3)),"
 		" total(state NOT IN (1, 3) AND retry_s IS NOT NULL),"
 		" total(state IN (1, 3) AND deleting_s IS NULL), total(deleting_s IS NOT NULL),"
-		" total(uidl IS NULL AND state IN (1, 3) AND seen_listing = ?2)"
+		" total(uidl IS NULL AND state IN (1, 3) AND seen_listing = ?2),"
+		" total(uidl IS NOT NULL AND state = 3)"
 		" FROM arrival WHERE side = ?1 AND gone_s IS NULL";
 	int64_t unknown = 0, listing = 0;
 	sqlite3_stmt *stmt;
@@ -206,6 +207,8 @@ static int read_listed(struct glean_store *store, int side, struct glean_side_st
 	status->set_aside = sqlite3_column_int64(stmt, 1);
 	if (store->account->server[side].delete_after_s != GLEAN_DELETE_NEVER)
 		status->to_delete = sqlite3_column_int64(stmt, 2);
+	else
+		status->fileless = sqlite3_column_int64(stmt, 5);
 	status->unconfirmed = sqlite3_column_int64(stmt, 3);
 	sqlite3_reset(stmt);
 	return 0;
@@ -243,12 +246,15 @@ static int read_guard(struct glean_store *store, struct glean_standing *standing
 static int read_standing(struct glean_store *store, struct glean_standing *standing, int64_t now_s,
 			 struct glean_error *err)
 {
-	static const char newest[] = "SELECT max(last_s) FROM evidence";
+	static const char newest[] = "SELECT max(last_s) FROM evidence WHERE clean";
 	const struct glean_quiet_rules *rules = &store->account->quiet;
 	struct glean_drain drain;
 	int64_t newest_s = 0;
+	bool unsettled = false;
 	int rc = glean_evidence_fold(store, rules, &drain, err);
 
+	if (rc == 0)
+		rc = glean_evidence_unsettled(store, &unsettled, err);
 	if (rc == 0)
 		rc = glean_sql_number(store, &newest_s, err, newest, "");
 	if (rc == 0)
@@ -256,10 +262,13 @@ static int read_standing(struct glean_store *store, struct glean_standing *stand
 	if (rc < 0)
 		return rc;
 	standing->state = glean_drain_state(&drain, rules, now_s);
+	/* A check that failed does not end the quiet time, but what it has seen is not denied. */
+	if (unsettled && standing->state != GLEAN_DRAIN_UNKNOWN)
+		standing->state = GLEAN_DRAIN_RECEIVING;
 	standing->last_mail_s = drain.last_mail_s;
 	standing->clock_behind = now_s < newest_s;
 	/* Evidence too old to tell the state by is no evidence of quiet either. */
-	if (standing->state != GLEAN_DRAIN_UNKNOWN) {
+	if (standing->state != GLEAN_DRAIN_UNKNOWN && !unsettled) {
 		standing->quiet_since_s = drain.quiet_since_s;
 		standing->due_s = glean_drain_due_s(&drain, rules);
 		standing->days_seen = drain.quiet_since_s ? drain.days_seen : 0;

@@ -401,12 +401,13 @@ struct glean_check_result {
 	bool clean;
 	bool empty;
 	int64_t listed;
+	int64_t ended_s;    /* when the session was over */
 	const char *reason; /* why it is not clean, or NULL */
 };
 
 /*
- * Record a check of SIDE at NOW_S. A clean check with a clock behind the
- * newest one on record is recorded as not clean, and *CLOCK_BEHIND set. A check
+ * Record a check of SIDE that listed at NOW_S. A clean check with a clock behind the
+ * newest clean one on record is recorded as not clean, and *CLOCK_BEHIND set. A check
  * extends the row before it only when the gap is within max_gap_s of RULES. For
  * the old side the machine is stepped and, when it turned, the hook of RULES
  * is queued in the same transaction.

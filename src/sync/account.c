@@ -151,13 +151,13 @@ static void run_sides(struct account_run *account)
 
 /* ---- hooks ---- */
 
-/* Not when the clock, or a gap without checks, leaves open whether it still is. */
+/* Not when the clock, the guard, or a gap without checks leaves open whether it still is. */
 static bool is_drained_now(const struct account_run *account)
 {
 	struct glean_standing standing;
 
 	return glean_account_standing(&standing, account->account, run_now(account->run), NULL) == 0 &&
-	       standing.state == GLEAN_DRAIN_DRAINED && !standing.clock_behind;
+	       glean_standing_drained(&standing);
 }
 
 static int run_hook(struct account_run *account, const struct glean_hook *hook, struct glean_error *err)

@@ -8,9 +8,9 @@
 
 #define ADDRESSES_MAX 16
 
-/* The other side's addresses: the one it is connected to, and all that its name has now. */
-static bool is_same_server(struct account_run *account, const struct side_run *side,
-			   const struct side_run *other)
+/* The other side's addresses: the one it is connected to, and all that its name has now. -1: it has none. */
+static int is_same_server(struct account_run *account, const struct side_run *side,
+			  const struct side_run *other)
 {
 	char addresses[ADDRESSES_MAX][48];
 	struct glean_peer peer;
@@ -21,15 +21,14 @@ static bool is_same_server(struct account_run *account, const struct side_run *s
 	pthread_mutex_unlock(&account->lock);
 	peer.port = other->server->port;
 	if (glean_same_server(&peer, &side->peer))
-		return true;
-	/* Where no address is known, the comparison of the mailboxes decides. */
+		return 1;
 	n = glean_conn_resolve(addresses, ADDRESSES_MAX, other->server, NULL);
 	for (int i = 0; i < n; i++) {
 		memcpy(peer.address, addresses[i], sizeof peer.address);
 		if (glean_same_server(&peer, &side->peer))
-			return true;
+			return 1;
 	}
-	return false;
+	return n < 0 ? -1 : 0;
 }
 
 static bool listed_now(struct account_run *account, const struct side_run *side)
@@ -84,7 +83,7 @@ static int await(struct side_run *side, const struct side_run *other, enum side_
 }
 
 /* Compare what both sides list under the same unique-ids. */
-static int compare_mailboxes(struct side_run *side, const struct side_run *other, bool working,
+static int compare_mailboxes(struct side_run *side, const struct side_run *other, bool working, bool resolved,
 			     struct glean_pop3 *pop3, char *reason, size_t size, struct glean_error *err)
 {
 	struct glean_store *store = side->account->store;
@@ -102,6 +101,16 @@ static int compare_mailboxes(struct side_run *side, const struct side_run *other
 				 ? _("the new mailbox was never listed, so it may be the same as the old one")
 				 : _("the old mailbox was never listed, so it may be the same as the new "
 				     "one"));
+		return GUARD_UNKNOWN;
+	}
+	/* What it listed days ago tells nothing of the mail that came since. */
+	if (rc == 0 && pop3 && !listed_now(side->account, other) && (working || !resolved)) {
+		snprintf(reason, size, "%s",
+			 other->side == GLEAN_NEW
+				 ? _("the new mailbox could not be listed in this run, so it may be the same "
+				     "as the old one")
+				 : _("the old mailbox could not be listed in this run, so it may be the same "
+				     "as the new one"));
 		return GUARD_UNKNOWN;
 	}
 	if (rc == 0)
@@ -135,15 +144,17 @@ int side_guard(struct side_run *side, struct glean_pop3 *pop3, bool compare, cha
 	struct account_run *account = side->account;
 	const struct side_run *other = &account->side[!side->side];
 	bool working = account->active[!side->side];
+	int same;
 
 	reason[0] = '\0';
 	if (!other->server->present)
 		return GUARD_CLEAR;
-	if (is_same_server(account, side, other)) {
+	same = is_same_server(account, side, other);
+	if (same > 0) {
 		snprintf(reason, size, _("both sides are the same server, %s"), side->peer.address);
 		return GUARD_SAME;
 	}
 	if (!compare || !account->store)
 		return GUARD_CLEAR;
-	return compare_mailboxes(side, other, working, pop3, reason, size, err);
+	return compare_mailboxes(side, other, working, same == 0, pop3, reason, size, err);
 }

@@ -24,8 +24,6 @@ static void plan_one(struct glean_plan *plan, const struct glean_listed *listed,
 
 	bool sure = !listed->top && !seen->unconfirmed && !seen->fileless;
 
-	if (!seen->stored)
-		plan->unstored++;
 	if (seen->stored && sure) {
 		if (due)
 			plan->remove[plan->n_remove++] = i;
@@ -34,6 +32,8 @@ static void plan_one(struct glean_plan *plan, const struct glean_listed *listed,
 	} else if (!seen->stored || due) {
 		plan->fetch[plan->n_fetch++] = i;
 		plan->fetch_bytes += listed->size_bytes;
+	} else {
+		plan->fileless += seen->fileless;
 	}
 }
 

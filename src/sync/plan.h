@@ -13,8 +13,8 @@ struct glean_plan {
 	size_t *remove; /* stored in an earlier session, deletion is due */
 	size_t n_remove;
 	int64_t fetch_bytes; /* as announced */
-	size_t unstored;     /* listed and not stored, whether tried now or not */
-	size_t waiting;	     /* of these, set aside and not due for another try */
+	size_t fileless;     /* stored by the records, but without their file, and not fetched now */
+	size_t waiting;	     /* set aside, and not due for another try */
 };
 
 /* May a message stored at STORED_S be deleted at NOW_S by RULE (seconds, or GLEAN_DELETE_NEVER)? */

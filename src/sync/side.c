@@ -172,15 +172,29 @@ static int list(struct session *session, struct glean_error *err)
 		return rc;
 	side->counts.listed = (int64_t)session->listing.count;
 	side->counts.to_fetch = (int64_t)session->plan.n_fetch;
-	/* With delete = "never" a mailbox is empty when nothing is there that is not stored. */
-	session->empty = session->listing.count == 0 ||
-			 (side->delete_after_s == GLEAN_DELETE_NEVER && session->plan.unstored == 0);
 	pthread_mutex_lock(&side->account->lock);
 	side->listed = true;
 	pthread_mutex_unlock(&side->account->lock);
 	side_set_progress(side, SIDE_LISTED);
 	tell_listed(session);
 	return 0;
+}
+
+/* Fetched or not, the old server is still needed for them. */
+static void tell_fileless(const struct session *session)
+{
+	const struct side_run *side = session->side;
+	char text[512];
+
+	if (session->plan.fileless == 0 || side->side != GLEAN_OLD ||
+	    side->delete_after_s != GLEAN_DELETE_NEVER)
+		return;
+	snprintf(text, sizeof text,
+		 _("the old mailbox does not count as empty: %lld of its messages are on record as "
+		   "stored, but their files are not here; “mailglean sync --drain %s” fetches them "
+		   "again before it deletes them there"),
+		 (long long)session->plan.fileless, side->account->account->name);
+	run_warn(side->account->run, side->account->account, (int)side->side, text);
 }
 
 /* Those that are still in a pause are named too, each run. */
@@ -197,20 +211,39 @@ static void tell_waiting(const struct session *session)
 	}
 }
 
+/*
+ * With delete = "never" a mailbox is empty when nothing is there that was not
+ * stored before. Of what has no unique-id it takes the retrieval to know.
+ */
+static bool is_empty(const struct session *session)
+{
+	if (session->listing.count > 0 && session->side->delete_after_s != GLEAN_DELETE_NEVER)
+		return false;
+	for (size_t i = 0; i < session->listing.count; i++) {
+		const struct glean_seen *seen = &session->seen[i];
+		const struct stored *stored = &session->stored[i];
+
+		if (seen->uidl ? !seen->stored || seen->fileless : !stored->stored || !stored->sure)
+			return false;
+	}
+	return true;
+}
+
 /* ---- deletion ---- */
 
 struct deletion {
 	uint32_t *numbers;
 	int64_t *arrivals;
-	int64_t *accepted;
-	size_t count, n_accepted;
+	int64_t *answered; /* those accepted from the front on, those refused from the back */
+	size_t count, n_accepted, n_refused;
+	char reply[256]; /* to the first one refused */
 };
 
 static void deletion_finish(struct deletion *deletion)
 {
 	free(deletion->numbers);
 	free(deletion->arrivals);
-	free(deletion->accepted);
+	free(deletion->answered);
 }
 
 static void deletion_add(struct deletion *deletion, const struct session *session, size_t i, int64_t arrival)
@@ -228,8 +261,8 @@ static int collect_deletions(struct deletion *deletion, const struct session *se
 
 	deletion->numbers = calloc(n, sizeof *deletion->numbers);
 	deletion->arrivals = calloc(n, sizeof *deletion->arrivals);
-	deletion->accepted = calloc(n, sizeof *deletion->accepted);
-	if (!deletion->numbers || !deletion->arrivals || !deletion->accepted)
+	deletion->answered = calloc(n, sizeof *deletion->answered);
+	if (!deletion->numbers || !deletion->arrivals || !deletion->answered)
 		return glean_fail_memory(err);
 	for (size_t k = 0; k < session->plan.n_remove; k++)
 		deletion_add(deletion, session, session->plan.remove[k],
@@ -252,9 +285,13 @@ static void deletion_answered(size_t index, bool accepted, const char *reply, vo
 {
 	struct deletion *deletion = user;
 
-	(void)reply; /* refused: it stays listed, and the next run asks again */
-	if (accepted)
-		deletion->accepted[deletion->n_accepted++] = deletion->arrivals[index];
+	if (accepted) {
+		deletion->answered[deletion->n_accepted++] = deletion->arrivals[index];
+		return;
+	}
+	if (deletion->n_refused == 0)
+		glean_printable(deletion->reply, sizeof deletion->reply, reply, strlen(reply));
+	deletion->answered[deletion->count - ++deletion->n_refused] = deletion->arrivals[index];
 }
 
 static bool any_fresh(const struct session *session)
@@ -325,6 +362,25 @@ static int request_deletions(struct session *session, struct deletion *deletion,
 	return rc;
 }
 
+/*
+ * The server has them still, and by the protocol leaves them there: the next
+ * run asks again, and fetches nothing for that.
+ */
+static void settle_refused(const struct session *session, const struct deletion *deletion)
+{
+	const struct side_run *side = session->side;
+	char text[512];
+
+	if (deletion->n_refused == 0)
+		return;
+	glean_store_not_deleting(side->account->store,
+				 deletion->answered + deletion->count - deletion->n_refused,
+				 deletion->n_refused, session->now_s, NULL);
+	snprintf(text, sizeof text, _("the server refused to delete %lld of the messages: %s"),
+		 (long long)deletion->n_refused, deletion->reply);
+	run_warn(side->account->run, side->account->account, (int)side->side, text);
+}
+
 /* QUIT's answer decides: only +OK makes requested deletions accepted ones. */
 static int log_out(struct session *session, const struct deletion *deletion, struct glean_error *err)
 {
@@ -332,10 +388,13 @@ static int log_out(struct session *session, const struct deletion *deletion, str
 	int rc = glean_pop3_quit(session->pop3, err);
 
 	session->pop3 = NULL;
-	if (rc < 0 || deletion->n_accepted == 0)
+	if (rc < 0)
 		return rc;
+	settle_refused(session, deletion);
+	if (deletion->n_accepted == 0)
+		return 0;
 	side->counts.deleted = (int64_t)deletion->n_accepted;
-	return glean_store_deleted(side->account->store, deletion->accepted, deletion->n_accepted,
+	return glean_store_deleted(side->account->store, deletion->answered, deletion->n_accepted,
 				   session->now_s, err);
 }
 
@@ -397,14 +456,17 @@ static int work(struct session *session, struct glean_error *err)
 
 	if (rc == 0)
 		rc = list(session, err);
-	if (rc == 0)
+	if (rc == 0) {
 		tell_waiting(session);
+		tell_fileless(session);
+	}
 	if (rc == 0 && !dry_run(side))
 		rc = side_fetch(side, session->pop3, &session->listing, session->seen, &session->plan,
 				session->now_s, session->stored, &session->in_step, err);
 	if (rc == 0 && !dry_run(side))
 		rc = settle(session, rc, err);
 	if (rc == 0) {
+		session->empty = is_empty(session);
 		side_set_progress(side, SIDE_STORED);
 		rc = request_deletions(session, &deletion, err);
 	}
@@ -442,7 +504,13 @@ static int work_slowly(struct session *session, struct glean_server *server, str
 	*server = *side->server;
 	server->pipeline = GLEAN_OFF;
 	*session = (struct session){ .side = side, .server = server };
-	side->counts.set_aside = 0;
+	/* What was recorded stays so; what was asked of the server is asked anew. */
+	side->counts = (struct glean_counts){
+		.stored = side->counts.stored,
+		.duplicates = side->counts.duplicates,
+		.variants = side->counts.variants,
+		.confirmed = side->counts.confirmed,
+	};
 	*err = (struct glean_error){ 0 };
 	return work(session, err);
 }
@@ -454,9 +522,10 @@ static int record_check(struct session *session, int rc, struct glean_error *err
 		.clean = rc == 0,
 		.empty = rc == 0 && session->empty,
 		.listed = (int64_t)session->listing.count,
+		.ended_s = run_now(side->account->run),
 		.reason = rc == 0 ? NULL : err->text,
 	};
-	int64_t now_s = session->now_s ? session->now_s : run_now(side->account->run);
+	int64_t now_s = session->now_s ? session->now_s : result.ended_s;
 	struct glean_error failed = { 0 };
 	bool clock_behind = false;
 	int recorded = glean_store_checked(side->account->store, side->side, &result,

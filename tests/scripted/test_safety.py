@@ -38,12 +38,13 @@ def nothing_is_lost(server, mailglean, sent=M):
 
 # ---- replies that belong to other commands ----
 
-def test_a_session_that_is_killed_before_its_end_is_not_believed(scripted, mailglean):
+@pytest.mark.parametrize("mid", ["", None], ids=["with_id", "without_id"])
+def test_a_session_that_is_killed_before_its_end_is_not_believed(scripted, mailglean, mid):
     """
     One reply is left out, so each message stands under the unique-id of the one before. The end of the session
     would have shown that; the program does not live to see it. Equal sizes give nothing away.
     """
-    sent = [message(f"m{i:03d}") for i in range(600)]
+    sent = [message(f"m{i:03d}", mid=mid) for i in range(600)]
     server = scripted([Held(f"u{i:03d}", data) for i, data in enumerate(sent)], on={"RETR 2": once([])})
     drain(server, mailglean)
     run = mailglean.start("sync")
@@ -119,6 +120,42 @@ def test_a_server_that_ignores_deletions_is_not_asked_all_the_time(scripted, mai
     assert server.messages == [] and mailglean.stored() == sorted(M)
 
 
+def test_a_server_that_refuses_deletions_is_asked_again_without_fetching_anything(scripted, mailglean, day):
+    server = scripted(M, on={"DELE": b"-ERR mailbox is \x1b[2Jread only\r\n"})
+    drain(server, mailglean)
+    for n in range(3):
+        run = mailglean.sync(faketime=day(n), check=0)
+        side = run.one("side", server="old")
+        assert (side["fetched"], side["to_delete"], side["deleted"]) == (0 if n else 3, 3, 0), str(run)
+        assert len(server.commands("DELE")) == 3 * (n + 1)
+        refused = run.one("warning", server="old")["text"]
+        assert "delete 3 of" in refused and "read only" in refused and "\x1b" not in refused
+        assert not run.of("finding")
+    assert "read only" in mailglean.run("sync", faketime=day(3), check=0).err
+    status = mailglean.run("status", "--json", faketime=day(3), check=0).one("status")
+    assert (status["old"]["to_delete"], status["old"]["unconfirmed"]) == (3, 0)
+    del server.on["DELE"]
+    server.on["DELE 2"] = b"-ERR not this one\r\n"
+    assert "delete 1 of" in mailglean.sync(faketime=day(4), check=0).one("warning", server="old")["text"]
+    assert [held.data for held in server.messages] == [M[1]]
+    server.on.clear()
+    last = mailglean.sync(faketime=day(5), check=0).one("side", server="old")
+    assert (last["fetched"], last["confirmed"], last["deleted"]) == (0, 2, 1) and server.messages == []
+    assert mailglean.stored() == sorted(M)
+
+
+def test_what_was_accepted_once_and_is_refused_then_is_looked_at_again(scripted, mailglean, day):
+    """The first deletion may have happened: another message may stand there under the same unique-id."""
+    server = scripted(M[:1], on={"QUIT": once([b"+OK bye\r\n", CLOSE])})
+    drain(server, mailglean)
+    mailglean.sync(faketime=day(0), check=0)
+    server.on["DELE"] = b"-ERR no\r\n"
+    mailglean.sync(faketime=day(1), check=0)
+    server.on.clear()
+    assert mailglean.sync(faketime=day(4), check=0).one("side", server="old")["fetched"] == 1
+    assert server.messages == [] and mailglean.stored() == M[:1]
+
+
 def test_a_session_that_ends_before_quit_has_deleted_nothing_and_needs_no_second_look(scripted, mailglean, day):
     server = scripted(M, on={"DELE 2": once(CLOSE)})
     drain(server, mailglean)
@@ -160,6 +197,17 @@ def test_a_reply_too_many_that_comes_late_lets_nothing_be_deleted(scripted, mail
         mailglean.sync(faketime=day(n))
         nothing_is_lost(server, mailglean, M[:2])
     assert server.messages == []
+
+
+def test_what_is_asked_again_one_at_a_time_is_counted_once(scripted, mailglean):
+    server = scripted(M, on={"RETR 3": once(b"what?\r\n")})
+    drain(server, mailglean)
+    run = mailglean.sync(check=0)
+    side = run.one("side", server="old")
+    assert run.of("warning", server="old") and len(server.commands("RETR")) == 6, str(run)
+    assert (side["listed"], side["fetched"], side["stored"], side["deleted"]) == (3, 3, 3, 3)
+    assert side["bytes"] == sum(len(data.replace(b"\n", b"\r\n")) for data in M)
+    assert mailglean.stored() == sorted(M) and server.messages == []
 
 
 def test_a_server_that_gets_out_of_step_is_asked_one_thing_at_a_time(scripted, mailglean, day):
@@ -335,6 +383,26 @@ def test_the_guard_lets_go_when_the_new_name_has_been_switched(scripted, mailgle
     assert not mailglean.run("status", "--json", faketime=day(2), check=0).one("status")["guard"]
 
 
+def test_mail_that_came_while_the_other_side_fails_is_not_deleted(scripted, mailglean, day):
+    """One mailbox by two addresses, which lets in one session at a time: what came since is on no listing of the new."""
+    old, new = scripted(), scripted(host="127.0.0.2")
+    mailglean.configure({ACCOUNT: {"old": plain(old, delete="stored"), "new": plain(new)}})
+    mailglean.sync(faketime=day(0), check=0)
+    old.messages = new.messages = [Held("x1", message("x", trace=["mx.old.example"]))]
+    new.on["PASS"] = b"-ERR [IN-USE] one at a time\r\n"
+    run = mailglean.sync(faketime=day(1), check=75)
+    assert len(old.messages) == 1 and old.commands("DELE") == [], str(run)
+    assert "could not be listed" in run.one("warning", server="old")["text"]
+    assert mailglean.run("status", "--json", faketime=day(1), check=0).one("status")["guard"]
+    new.on.clear()
+    run = mailglean.sync(faketime=day(2), check=0)
+    assert old.commands("DELE") == [] and "same mailbox" in run.one("warning", server="old")["text"]
+    # It was two all the time: then the next listing lets go.
+    new.messages = []
+    mailglean.sync(faketime=day(3), check=0)
+    assert old.messages == [] and mailglean.stored() == [message("x", trace=["mx.old.example"])]
+
+
 @pytest.mark.parametrize("top", [True, False])
 def test_one_mailbox_without_unique_ids_is_told_by_its_messages(scripted, mailglean, day, top):
     on = {"UIDL": b"-ERR what?\r\n"} | ({} if top else {"TOP": b"-ERR what?\r\n"})
@@ -427,3 +495,10 @@ def test_a_login_that_is_refused_is_tried_again_with_growing_pauses(scripted, ma
     for minute in (124, 125, 126):
         mailglean.sync(faketime=day(0, minutes=minute), check=77)
     assert len(server.commands("PASS")) == before + 3
+
+
+def test_a_password_of_asterisks_is_blanked_as_well(scripted, mailglean):
+    for password in ("*", "**"):
+        server = scripted(M, users={"taro": password}, on={"PASS": b"-ERR [AUTH] PASS *** is wrong\r\n"})
+        mailglean.configure({ACCOUNT: {"old": plain(server, password=password)}})
+        assert "is wrong" in mailglean.run("-v", "-v", "sync", ACCOUNT, check=77, timeout=20).err

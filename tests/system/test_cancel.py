@@ -319,8 +319,9 @@ def test_it_ends_wherever_it_waits(binary, mailglean, scripted, request, wait, s
     assert not list((mailglean.maildir() / "tmp").iterdir())
 
 
+@pytest.mark.parametrize("hook", ["sleep 600 & sleep 600", "exec sleep 600 >/dev/null"], ids=["talking", "silent"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_in_a_hook_which_is_run_again_next_time(binary, mailglean, scripted, day, number):
+def test_it_ends_in_a_hook_which_is_run_again_next_time(binary, mailglean, scripted, day, number, hook):
     server, ran = scripted([message("a")]), mailglean.home / "ran"
     watch = Watch(binary)
 
@@ -328,7 +329,7 @@ def test_it_ends_in_a_hook_which_is_run_again_next_time(binary, mailglean, scrip
         mailglean.configure({ACCOUNT: {"old": plain(server, delete="stored")}},
                             quiet={"window": "2d", "grace": "0s", "on_drained": command})
 
-    configure(f"touch {ran}; sleep 600 & sleep 600")
+    configure(f"touch {ran}; {hook}")
     for n in (0, 1, 2):
         mailglean.sync(faketime=day(n), check=0)
     process = mailglean.start("sync", faketime=day(3, hours=1))

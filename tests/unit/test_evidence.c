@@ -7,6 +7,7 @@ static void check(struct fixture *f, enum glean_side side, bool clean, bool empt
 	const struct glean_check_result result = {
 		.clean = clean,
 		.empty = empty,
+		.ended_s = now_s,
 		.reason = clean ? NULL : "connection lost",
 	};
 	bool behind;
@@ -139,7 +140,7 @@ static void a_renumbered_mailbox_is_not_mail_that_arrived(void **state)
 
 static void a_clock_behind_is_recorded_and_does_not_count(void **state)
 {
-	const struct glean_check_result clean = { .clean = true, .empty = true };
+	struct glean_check_result clean = { .clean = true, .empty = true, .ended_s = T0 - 1 };
 	struct fixture *f = *state;
 	bool behind;
 
@@ -156,13 +157,117 @@ static void a_clock_behind_is_recorded_and_does_not_count(void **state)
 	assert_ok(f, glean_store_checked(f->open, GLEAN_OLD, &clean, &f->account.quiet, T0 - 1, &behind,
 					 &f->err));
 	assert_true(behind);
-	/* The other side of a run may end a little earlier; not days. */
-	assert_ok(f, glean_store_checked(f->open, GLEAN_NEW, &clean, &f->account.quiet, T0 - 5, &behind,
+	/* The other side of a run may have listed long before, and end now. */
+	clean.ended_s = T0 + 10;
+	assert_ok(f, glean_store_checked(f->open, GLEAN_NEW, &clean, &f->account.quiet, T0 - 3600, &behind,
 					 &f->err));
 	assert_false(behind);
+	clean.ended_s = T0 - 1;
 	assert_ok(f, glean_store_checked(f->open, GLEAN_NEW, &clean, &f->account.quiet, T0 - DAY, &behind,
 					 &f->err));
 	assert_true(behind);
+}
+
+static void a_failed_check_with_a_clock_far_ahead_keeps_none_from_counting(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	check_empty(f, T0);
+	/* By that clock every certificate has expired. */
+	check(f, GLEAN_OLD, false, false, T0 + 600 * DAY);
+	check(f, GLEAN_NEW, false, false, T0 + 600 * DAY);
+	assert_false(status(f, T0 + DAY).standing.clock_behind);
+	for (int day = 1; day <= 14; day++)
+		check_empty(f, T0 + day * DAY);
+	assert_int_equal(status(f, T0 + 14 * DAY).standing.state, GLEAN_DRAIN_DRAINED);
+	assert_int_equal(status(f, T0 + 14 * DAY).side[GLEAN_OLD].last_clean_s, T0 + 14 * DAY);
+}
+
+static void stay_empty(struct fixture *f)
+{
+	for (int day = 0; day <= 14; day++)
+		check_empty(f, T0 + day * DAY);
+}
+
+static bool is_drained(struct fixture *f, int64_t now_s)
+{
+	const struct glean_account_status now = status(f, now_s);
+
+	return glean_standing_drained(&now.standing);
+}
+
+static void what_cannot_be_told_is_not_called_drained(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	stay_empty(f);
+	assert_true(is_drained(f, T0 + 14 * DAY));
+	/* By a clock behind the records the last check is always a fresh one. */
+	assert_false(is_drained(f, T0 + 14 * DAY - 1));
+	assert_ok(f, glean_store_guard(f->open, "it cannot be told", &f->err));
+	assert_false(is_drained(f, T0 + 14 * DAY));
+	assert_ok(f, glean_store_guard(f->open, "", &f->err));
+	assert_true(is_drained(f, T0 + 14 * DAY));
+	assert_false(is_drained(f, T0 + 18 * DAY));
+}
+
+static void mail_that_only_a_failed_check_has_seen_is_not_denied(void **state)
+{
+	static const char *const uidls[] = { "late", NULL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(uidls); i++) {
+		const int64_t now_s = T0 + 14 * DAY + 600;
+		struct glean_account_status now;
+		void *own = NULL;
+		struct fixture *f;
+
+		assert_int_equal(set_up(&own), 0);
+		f = own;
+		open_store(f);
+		stay_empty(f);
+		list(f, GLEAN_OLD, now_s, 1, &uidls[i]);
+		/* A run is under way, or was killed; then it has failed; then it is gone from there. */
+		for (int k = 0; k < 3; k++) {
+			now = status(f, now_s);
+			assert_int_equal(now.standing.state, GLEAN_DRAIN_RECEIVING);
+			assert_int_equal(now.standing.quiet_since_s, 0);
+			assert_int_equal(now.standing.due_s, 0);
+			assert_false(is_drained(f, now_s));
+			if (k == 0)
+				check(f, GLEAN_OLD, false, false, now_s);
+			else if (k == 1)
+				LIST_NOTHING(f, GLEAN_OLD, now_s);
+		}
+		check(f, GLEAN_OLD, true, true, now_s);
+		assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 1);
+		assert_int_equal(status(f, now_s).standing.last_mail_s, now_s);
+		check_empty(f, now_s + 1);
+		assert_int_equal(sql(f, "SELECT arrived FROM evidence ORDER BY id DESC"), 0);
+		assert_int_equal(tear_down(&own), 0);
+	}
+}
+
+static void a_failed_check_of_known_messages_without_unique_ids_is_no_mail_that_arrived(void **state)
+{
+	static const char text[] = "From: a@a.example\n\nbody\n";
+	struct fixture *f = *state;
+
+	f->account.server[GLEAN_OLD].delete_after_s = GLEAN_DELETE_NEVER;
+	open_store(f);
+	for (int day = 0; day <= 15; day++) {
+		LIST(f, GLEAN_OLD, T0 + day * DAY, NULL, NULL);
+		fetch(f, GLEAN_OLD, 0, text);
+		/* Once the line is cut between the two. */
+		if (day != 8)
+			fetch(f, GLEAN_OLD, 0, text);
+		check(f, GLEAN_OLD, day != 8, day != 8, T0 + day * DAY);
+	}
+	assert_int_equal(sql(f, "SELECT sum(arrived) FROM evidence"), 1);
+	assert_int_equal(status(f, T0 + 15 * DAY).standing.state, GLEAN_DRAIN_DRAINED);
+	expect_kept(f, 2, 2);
 }
 
 static void reaching_drained_queues_one_hook_and_a_straggler_another(void **state)
@@ -335,6 +440,10 @@ int main(void)
 		TEST(mail_of_a_failed_session_is_told_by_the_next_clean_one),
 		TEST(a_renumbered_mailbox_is_not_mail_that_arrived),
 		TEST(a_clock_behind_is_recorded_and_does_not_count),
+		TEST(a_failed_check_with_a_clock_far_ahead_keeps_none_from_counting),
+		TEST(what_cannot_be_told_is_not_called_drained),
+		TEST(mail_that_only_a_failed_check_has_seen_is_not_denied),
+		TEST(a_failed_check_of_known_messages_without_unique_ids_is_no_mail_that_arrived),
 		TEST(reaching_drained_queues_one_hook_and_a_straggler_another),
 		TEST(a_drained_hook_that_never_succeeded_is_withdrawn_by_a_straggler),
 		TEST(a_command_configured_after_drained_was_reached_is_still_queued_once),

@@ -161,7 +161,7 @@ static const char *arrivals(struct fixture *f)
 
 static void check(struct fixture *f, int64_t now_s)
 {
-	const struct glean_check_result result = { .clean = true };
+	const struct glean_check_result result = { .clean = true, .ended_s = now_s };
 	bool behind;
 
 	assert_ok(f, glean_store_checked(f->open, OLD, &result, &f->account.quiet, now_s, &behind, &f->err));

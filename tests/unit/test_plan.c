@@ -68,7 +68,6 @@ static void one_message_is_fetched_or_deleted_as_the_table_says(void **state)
 		if (what != cases[i].what)
 			fail_msg("%s: %d", cases[i].why, (int)what);
 		assert_int_equal(plan.fetch_bytes, what == FETCH ? 100 : 0);
-		assert_int_equal(plan.unstored, cases[i].stored ? 0 : 1);
 		assert_int_equal(plan.waiting, !cases[i].stored && what == NOTHING ? 1 : 0);
 		glean_plan_finish(&plan);
 	}
@@ -120,7 +119,7 @@ static void an_empty_mailbox_has_an_empty_plan(void **state)
 
 	(void)state;
 	assert_int_equal(glean_plan_make(&plan, &listing, NULL, GLEAN_DELETE_STORED, NOW, NULL), 0);
-	assert_int_equal(plan.n_fetch + plan.n_remove + plan.unstored, 0);
+	assert_int_equal(plan.n_fetch + plan.n_remove + plan.fileless, 0);
 	glean_plan_finish(&plan);
 }
 

@@ -171,6 +171,26 @@ static void a_batch_that_is_not_whole_leaves_no_row_and_no_file(void **state)
 	expect_kept(f, 1, 1);
 }
 
+/* What stands in it may be in the memory of this computer alone, and a reader keeps it from being written anew. */
+static void the_log_of_an_interrupted_run_is_not_believed_while_somebody_reads_it(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *reader;
+
+	open_store(f);
+	store_one(f, "a", MESSAGE("1"));
+	assert_int_equal(sqlite3_open(in_store(f, "ledger.sqlite"), &reader), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM message", NULL, NULL, NULL),
+			 SQLITE_OK);
+	close_store(f);
+	write_file(in_store(f, "lock"), "1 here 2026-06-01T00:00:00Z\n");
+	assert_int_equal(glean_store_open(&f->open, &f->account, &f->context, &f->err), GLEAN_E_TEMP);
+	assert_null(f->open);
+	sqlite3_close(reader);
+	open_store(f);
+	expect_kept(f, 1, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +201,7 @@ int main(void)
 		TEST(a_dropped_message_leaves_nothing),
 		TEST(a_failure_after_the_commit_point_is_mended_by_the_next_run),
 		TEST(a_batch_that_is_not_whole_leaves_no_row_and_no_file),
+		TEST(the_log_of_an_interrupted_run_is_not_believed_while_somebody_reads_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

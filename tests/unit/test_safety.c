@@ -176,6 +176,78 @@ static void a_session_that_was_killed_is_believed_only_where_sizes_tell(void **s
 	assert_true(f->seen[2].stored);
 }
 
+/* What came for the four in a session out of step, what they are, and how many messages that makes. */
+static const struct shifted {
+	const char *what, *came[4], *are[4];
+	int messages;
+} shifted[] = {
+#define A KEYLESS("a")
+#define B KEYLESS("b")
+#define C KEYLESS("c")
+#define D KEYLESS("d")
+#define OTHER KEYLESS("nobody's")
+	{ "a reply left out", { A, C, D }, { A, B, C, D }, 4 },
+	{ "a reply too many", { OTHER, A, B, C }, { A, B, C, D }, 5 },
+	{ "a reply too many, and twins", { OTHER, A, A, B }, { A, A, B, C }, 5 },
+	{ "a reply too many, twins, and a line that is cut", { OTHER, A }, { A, A, B, C }, 5 },
+	{ "a reply left out, and twins", { A, B, C }, { A, A, B, C }, 4 },
+	{ "both of twins are another's", { B, A, A, C }, { A, B, C, A }, 4 },
+#undef A
+#undef B
+#undef C
+#undef D
+#undef OTHER
+};
+
+static void play_shifted(struct fixture *f, const struct shifted *s, bool paired)
+{
+	static const int64_t sizes[] = { 60, 60, 60, 60 };
+	static const char received[] = "Received: from mx.example; Fri, 20 Nov 2026 10:00:00 +0900\n";
+	int64_t doubted[4];
+	size_t n = 0;
+
+	open_store(f);
+	if (paired)
+		LIST(f, GLEAN_NEW, T0, "n1", "n2", "n3", "n4");
+	for (size_t i = 0; i < 4 && paired; i++) {
+		char text[200];
+
+		snprintf(text, sizeof text, "%s%s", received, s->are[i]);
+		fetch(f, GLEAN_NEW, f->seen[i].arrival, text);
+	}
+	begin_session(f, sizes, 4, T0);
+	for (size_t i = 0; i < 4 && s->came[i]; i++) {
+		doubted[n++] = f->seen[i].arrival;
+		fetch_unsettled(f, GLEAN_OLD, doubted[i], s->came[i], T0, 60);
+	}
+	assert_ok(f, glean_store_settle(f->open, GLEAN_OLD, doubted, n, &f->err));
+	begin_session(f, sizes, 4, T0 + DAY);
+	for (size_t i = 0; i < 4; i++) {
+		assert_false(f->seen[i].stored);
+		fetch_unsettled(f, GLEAN_OLD, f->seen[i].arrival, s->are[i], T0 + DAY, 60);
+	}
+	assert_ok(f, glean_store_settle(f->open, GLEAN_OLD, NULL, 0, &f->err));
+	expect_kept(f, s->messages, s->messages);
+	assert_int_equal(sql(f, "SELECT count(DISTINCT message) FROM arrival WHERE side = 0 AND state = 1"),
+			 4);
+	assert_int_equal(sql(f, "SELECT count(*) FROM arrival a JOIN message m ON m.id = a.message"
+				" WHERE m.loose <> a.loose AND m.sides <> 3"),
+			 0);
+}
+
+static void messages_without_id_that_came_under_another_s_unique_id_are_stored_once(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(shifted); i++) {
+		void *own = NULL;
+
+		print_message("# %s%s\n", shifted[i / 2].what, i % 2 ? ", all at the new server, too" : "");
+		assert_int_equal(set_up(&own), 0);
+		play_shifted(own, &shifted[i / 2], i % 2);
+		assert_int_equal(tear_down(&own), 0);
+	}
+}
+
 /* A server that gets out of step at the same place each time sends the same wrong octets each time. */
 static void octets_that_came_before_make_sure_only_what_was_believed_then(void **state)
 {
@@ -247,6 +319,20 @@ static void a_session_that_is_cut_off_by_a_message_twice_sets_it_aside(void **st
 	assert_int_equal(sql(f, "SELECT tries FROM arrival"), 0);
 }
 
+static void damage_that_is_met_while_the_server_lists_is_told_with_its_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	open_store(f);
+	store_one(f, "7", MESSAGE("a"));
+	sql(f, "UPDATE arrival SET size = -1");
+	f->observed.recalled = glean_store_recall(f->open, GLEAN_OLD);
+	assert_null(f->observed.recalled);
+	assert_int_equal(glean_store_observe(f->open, GLEAN_OLD, f->seen, 0, T0, true, &f->observed, &f->err),
+			 GLEAN_E_DATA);
+	assert_non_null(strstr(f->err.text, "an arrival has values that cannot be"));
+}
+
 static void a_store_whose_maildir_is_gone_is_not_used(void **state)
 {
 	static const char *const folders[] = { "Maildir/new", "Maildir/cur", "Maildir" };
@@ -301,9 +387,11 @@ int main(void)
 		TEST(a_session_that_ended_before_quit_has_deleted_nothing),
 		TEST(what_is_doubted_is_fetched_again_and_cannot_be_deleted),
 		TEST(a_session_that_was_killed_is_believed_only_where_sizes_tell),
+		TEST(messages_without_id_that_came_under_another_s_unique_id_are_stored_once),
 		TEST(octets_that_came_before_make_sure_only_what_was_believed_then),
 		TEST(octets_of_an_arrival_that_had_another_unique_id_make_nothing_sure),
 		TEST(a_session_that_is_cut_off_by_a_message_twice_sets_it_aside),
+		TEST(damage_that_is_met_while_the_server_lists_is_told_with_its_reason),
 		TEST(a_store_whose_maildir_is_gone_is_not_used),
 		TEST(one_mailbox_without_unique_ids_is_told_by_its_bytes),
 	};
