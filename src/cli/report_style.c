@@ -100,6 +100,7 @@ const char report_style[] =
 	".cards td:empty{display:none}\n"
 	"tbody.state>tr:first-child>th{padding:.3rem .5rem}\n"
 	".numbers th,.numbers td{padding:.3rem .35rem}\n"
+	".numbers .words{hyphens:auto;overflow-wrap:anywhere}\n"
 	".account>summary>.badge{float:none}\n"
 	".account>:not(summary){margin-left:0}\n"
 	"}\n"
@@ -119,4 +120,4 @@ const char report_style[] =
 /* clang-format on */
 
 /* A test tells what it must be when the style was changed. */
-const char report_style_hash[] = "BOXYkIU4O5PMrp9DXbKakkwHIFAhZQ/EydAw/lnq4vs=";
+const char report_style_hash[] = "lC8N+X7Qv/USri8v/Po7xRNhHXDq9MND8pU8AvqW+GU=";
