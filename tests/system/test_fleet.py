@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A thousand accounts: on one machine, in shards by GNU parallel and by Slurm; the recipes."""
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -75,6 +76,34 @@ def complete(fleet, program, alone):
     assert [(recorded[account], alone[account]) for account in alone if recorded[account] != alone[account]] == []
 
 
+def report(program, *words):
+    """
+    Of one machine or of several, item by item; but for times, and for which server's copy came first, by its
+    octets. A shard that ran twice has checked its accounts twice: of these, what is stored.
+    """
+    said = program.run("report", "--json", *words, timeout=300, check=0).out
+    items = [json.loads(line) for line in re.sub(r'"\d{4}-\d\d-\d\dT[\d:]+Z"|(?<="bytes":)\d+', '"some"',
+                                                 said).splitlines()]
+    stored = ("type", "account", "accounts", "messages", "duplicates", "variants", "unreadable", "unknown", "twice")
+    return [{name: item[name] for name in stored if name in item}
+            if item["type"] == "report" or shard_of(item.get("account") or "", SHARDS) == 2 else item
+            for item in items if item["type"] != "forecast"]
+
+
+def merged(program, alone, folder):
+    """The report of PROGRAM's shards, each with a store of its own, is that of the one machine."""
+    stores = [folder / f"store-{shard}" for shard in range(1, SHARDS + 1)]
+    for store in stores:
+        store.mkdir(parents=True)
+    for account in program.store.iterdir():
+        if account.is_dir():
+            account.rename(stores[shard_of(account.name, SHARDS) - 1] / account.name)
+    assert all(len(list(store.iterdir())) > lib.ACCOUNTS // SHARDS // 2 for store in stores)
+    one, many = report(alone), report(alone, "--merge", *stores)
+    assert len([item for item in one if item["type"] == "report-account"]) == lib.ACCOUNTS
+    assert [pair for pair in zip(many, one, strict=True) if pair[0] != pair[1]] == []
+
+
 def second_shard(fleet):
     return [account for account in fleet.sent if shard_of(account, SHARDS) == 2]
 
@@ -97,6 +126,7 @@ def test_gnu_parallel_runs_the_shards_and_one_that_is_killed_once_more(fleet, al
     assert process.returncode == SHARDS and err.count("once more in 0 s") == 1 and "exit code 137" in err
     assert all(account in err for account in fleet.wrong | fleet.dead)
     complete(fleet, program, alone(binary)[2])
+    merged(program, alone(binary)[0], fleet.home("shards"))
 
 
 @pytest.mark.skipif(bool(slurm.missing()), reason=f"Slurm: {slurm.missing()}")
