@@ -171,7 +171,7 @@ static int begin_message(size_t index, void *user, struct glean_error *err)
 {
 	struct fetch *fetch = user;
 
-	(void)index;
+	fetch->next = index;
 	if (fetch->filling.count == 0)
 		fetch->filling.begun_ms = glean_monotonic_ms();
 	return glean_staged_begin(fetch->side->account->store, &fetch->staged, err);
@@ -299,6 +299,14 @@ static void in_step(size_t count, void *user)
 		fetch->in_step += fetch->wanted[i].number != 0;
 }
 
+/* How many checks set_wanted() puts between them at most. */
+static size_t most_checks(const struct glean_plan *plan)
+{
+	size_t by_size = (size_t)(plan->fetch_bytes / GLEAN_STEP_BYTES);
+
+	return by_size < plan->n_fetch ? plan->n_fetch / GLEAN_STEP_MESSAGES + by_size : plan->n_fetch;
+}
+
 /* The plan's messages, and a check between them every so often. Returns how many entries there are. */
 static size_t set_wanted(struct glean_wanted *wanted, const struct glean_plan *plan,
 			 const struct glean_listing *listing)
@@ -323,7 +331,8 @@ static size_t set_wanted(struct glean_wanted *wanted, const struct glean_plan *p
 
 static int retrieve(struct fetch *fetch, struct glean_pop3 *pop3, struct glean_error *err)
 {
-	struct glean_wanted *wanted = calloc(2 * fetch->plan->n_fetch + 1, sizeof *wanted);
+	struct glean_wanted *wanted =
+		calloc(fetch->plan->n_fetch + most_checks(fetch->plan) + 1, sizeof *wanted);
 	const struct glean_sink sink = { begin_message, message_data, end_message, in_step, fetch };
 	int rc;
 
