@@ -7,7 +7,7 @@ packages_build="gcc libc6-dev meson ninja-build pkg-config gettext libetpan-dev 
 packages_run="python3 openssl dovecot-core dovecot-pop3d dovecot-imapd faketime libfaketime util-linux"
 packages_test="zlib1g-dev clang g++ valgrind binutils time python3-pytest strace dnsmasq-base iproute2
 	libdb5.3 libgdbm6 libidn12 libkyotocabinet16v5 libldap-2.5-0 liblockfile1 libltdl7 libmariadb3 libnsl2
-	libpam-modules libpq5 libwrap0 parallel slurmctld slurmd slurm-client python3-yaml"
+	libpam-modules libpq5 libwrap0 locales parallel slurmctld slurmd slurm-client python3-yaml"
 packages_bench="python3 openssl dovecot-core dovecot-pop3d fetchmail mpop getmail6 procmail curl util-linux"
 
 # Install those of the named packages that are missing; says so before it does.
